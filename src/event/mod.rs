@@ -1,0 +1,17 @@
+//! Events and nothing else: tag, time, value, record, batch, and their msgpack and JSON forms.
+//!
+//! This room knows no configuration (beyond the types a parameter can have) and does no I/O.
+
+mod batch;
+mod record;
+mod scratch;
+mod tag;
+mod time;
+mod value;
+
+pub use batch::{Batch, Event};
+pub use record::Record;
+pub use scratch::{Rejected, Scope, Scratch};
+pub use tag::Tag;
+pub use time::EventTime;
+pub use value::Value;

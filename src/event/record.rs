@@ -1,0 +1,92 @@
+//! A record: fields in order of insertion, as a Ruby Hash keeps them.
+
+use super::Value;
+use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
+
+/// Ordered fields. Assigning an existing key keeps its place; a removed and re-added key goes last.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    fields: BumpVec<'a, (Value<'a>, Value<'a>)>,
+}
+
+impl<'a> Record<'a> {
+    /// An empty record with room for `capacity` fields.
+    pub fn with_capacity(bump: &'a Bump, capacity: usize) -> Record<'a> {
+        Record { fields: BumpVec::with_capacity_in(capacity, bump) }
+    }
+
+    /// A record with these fields; a repeated key keeps the place of the first and the value of the last.
+    pub fn from_fields(bump: &'a Bump, fields: &[(Value<'a>, Value<'a>)]) -> Record<'a> {
+        let mut record = Record::with_capacity(bump, fields.len());
+        for (key, value) in fields {
+            record.set_value(*key, *value);
+        }
+        record
+    }
+
+    /// The fields in order.
+    pub fn fields(&self) -> &[(Value<'a>, Value<'a>)] {
+        &self.fields
+    }
+
+    /// The fields in order, their values to be changed in place.
+    pub fn fields_mut(&mut self) -> &mut [(Value<'a>, Value<'a>)] {
+        &mut self.fields
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The value of a text key.
+    pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
+        self.position(key).map(|at| self.fields[at].1)
+    }
+
+    /// Sets a text key.
+    pub fn set(&mut self, key: &'a [u8], value: Value<'a>) {
+        match self.position(key) {
+            Some(at) => self.fields[at].1 = value,
+            None => self.fields.push((Value::Str(key), value)),
+        }
+    }
+
+    /// Sets a key of any kind.
+    pub fn set_value(&mut self, key: Value<'a>, value: Value<'a>) {
+        match self.fields.iter().position(|(k, _)| *k == key) {
+            Some(at) => self.fields[at].1 = value,
+            None => self.fields.push((key, value)),
+        }
+    }
+
+    /// Appends a field whose key is known to be new.
+    pub fn push(&mut self, key: Value<'a>, value: Value<'a>) {
+        self.fields.push((key, value));
+    }
+
+    /// Removes a text key and gives its value.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Value<'a>> {
+        self.position(key).map(|at| self.fields.remove(at).1)
+    }
+
+    /// Forgets all fields.
+    pub fn clear(&mut self) {
+        self.fields.clear();
+    }
+
+    /// This record as a value (a copy of the field list into the arena; the values stay shared).
+    pub fn to_value(&self, bump: &'a Bump) -> Value<'a> {
+        Value::Map(bump.alloc_slice_copy(&self.fields))
+    }
+
+    fn position(&self, key: &[u8]) -> Option<usize> {
+        self.fields.iter().position(|(k, _)| matches!(k, Value::Str(bytes) if *bytes == key))
+    }
+}

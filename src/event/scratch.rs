@@ -1,0 +1,85 @@
+//! Memory that decoded batches borrow from: one arena a thread, reused from batch to batch.
+
+use super::{EventTime, Record, Tag};
+use bumpalo::Bump;
+use std::cell::{Cell, RefCell};
+
+/// An arena that grew past this is given back rather than kept: one huge batch must not pin memory.
+const KEPT_ARENA_BYTES: usize = 8 << 20;
+
+thread_local! {
+    static ARENA: Cell<Option<Bump>> = const { Cell::new(None) };
+}
+
+/// A borrowed arena; taken from the thread, emptied and given back on drop. Never held across an await.
+pub struct Scratch {
+    bump: Bump,
+}
+
+impl Scratch {
+    /// This thread's arena, or a new one where it is in use already.
+    pub fn take() -> Scratch {
+        Scratch { bump: ARENA.take().unwrap_or_default() }
+    }
+
+    /// The scope of one emit.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.bump.allocated_bytes() <= KEPT_ARENA_BYTES {
+            self.bump.reset();
+            ARENA.set(Some(std::mem::take(&mut self.bump)));
+        }
+    }
+}
+
+/// One synchronous emit: the arena its records live in, and the events that were rejected on the way.
+pub struct Scope<'a> {
+    bump: &'a Bump,
+    rejected: RefCell<Vec<Rejected<'a>>>,
+}
+
+/// An event that could not be handled, on its way to the `@ERROR` label.
+pub struct Rejected<'a> {
+    /// The tag it had.
+    pub tag: Tag,
+    /// The time it had.
+    pub time: EventTime,
+    /// The record as it was.
+    pub record: Record<'a>,
+    /// Fluentd's class of the error, such as `Fluent::Plugin::Parser::ParserError` or `ArgumentError`.
+    pub class: &'static str,
+    /// What was wrong, in Fluentd's words where it has some.
+    pub message: String,
+}
+
+impl<'a> Scope<'a> {
+    /// The arena.
+    pub fn bump(&self) -> &'a Bump {
+        self.bump
+    }
+
+    /// A copy of these bytes in the arena.
+    pub fn bytes(&self, bytes: &[u8]) -> &'a [u8] {
+        self.bump.alloc_slice_copy(bytes)
+    }
+
+    /// A copy of this text in the arena.
+    pub fn text(&self, text: &str) -> &'a str {
+        self.bump.alloc_str(text)
+    }
+
+    /// Sends an event to `@ERROR` once the present step is over.
+    pub fn reject(&self, rejected: Rejected<'a>) {
+        self.rejected.borrow_mut().push(rejected);
+    }
+
+    /// The events rejected since the last call; the router's business.
+    pub fn take_rejected(&self) -> Vec<Rejected<'a>> {
+        self.rejected.take()
+    }
+}

@@ -1,0 +1,42 @@
+//! The time of an event, and the one place that reads the machine's clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970 (may be negative) and nanoseconds within that second (0..1_000_000_000).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventTime {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub sec: i64,
+    /// Nanoseconds past `sec`.
+    pub nsec: u32,
+}
+
+impl EventTime {
+    /// A time of whole seconds.
+    pub const fn from_secs(sec: i64) -> EventTime {
+        EventTime { sec, nsec: 0 }
+    }
+
+    /// The time of a float of seconds, as Ruby's `Fluent::EventTime.from_time(Time.at(float))` gives it.
+    pub fn from_f64(seconds: f64) -> EventTime {
+        let sec = seconds.floor();
+        let nsec = ((seconds - sec) * 1e9) as u32;
+        EventTime { sec: sec as i64, nsec: nsec.min(999_999_999) }
+    }
+
+    /// Now.
+    pub fn now() -> EventTime {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => EventTime { sec: since.as_secs() as i64, nsec: since.subsec_nanos() },
+            Err(before) => {
+                let gap: Duration = before.duration();
+                EventTime { sec: -(gap.as_secs() as i64), nsec: 0 }
+            }
+        }
+    }
+
+    /// Seconds as a float, as Ruby's `to_f`.
+    pub fn to_f64(self) -> f64 {
+        self.sec as f64 + f64::from(self.nsec) / 1e9
+    }
+}

@@ -1,0 +1,56 @@
+//! The value of a record's field: msgpack's value model, borrowed from received bytes or an arena.
+
+/// One value. Copying is cheap: whatever is long is borrowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// nil / null.
+    Nil,
+    /// true or false.
+    Bool(bool),
+    /// Any integer that fits in 64 signed bits.
+    Int(i64),
+    /// Only integers above `i64::MAX`; smaller ones are `Int`, so that equal numbers are equal values.
+    UInt(u64),
+    /// An integer beyond 64 bits, as its decimal digits with an optional minus (JSON and Ruby have them, msgpack has not).
+    Big(&'a str),
+    /// A double.
+    Float(f64),
+    /// Text: nearly always UTF-8, but a sender may have lied, and nothing is lost by keeping the bytes.
+    Str(&'a [u8]),
+    /// msgpack's bin: bytes that the sender called no text.
+    Bin(&'a [u8]),
+    /// A msgpack extension: type and body. Type 0 with 8 bytes is an EventTime.
+    Ext(i8, &'a [u8]),
+    /// An array.
+    Array(&'a [Value<'a>]),
+    /// A map in order of insertion; keys are nearly always `Str`.
+    Map(&'a [(Value<'a>, Value<'a>)]),
+}
+
+impl<'a> Value<'a> {
+    /// A text value.
+    pub fn text(text: &'a str) -> Value<'a> {
+        Value::Str(text.as_bytes())
+    }
+
+    /// The bytes of a text or bin value.
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        match self {
+            Value::Str(bytes) | Value::Bin(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// An unsigned integer in its one canonical variant.
+    pub fn from_u64(number: u64) -> Value<'a> {
+        i64::try_from(number).map_or(Value::UInt(number), Value::Int)
+    }
+
+    /// The field of a map by a text key; `None` where there is none or this is no map.
+    pub fn get(&self, key: &[u8]) -> Option<&'a Value<'a>> {
+        match self {
+            Value::Map(fields) => fields.iter().find(|(k, _)| k.as_bytes() == Some(key)).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+}

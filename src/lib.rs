@@ -1,0 +1,14 @@
+//! Flumen: a Fluentd-compatible log aggregator.
+
+pub mod buffer;
+pub mod config;
+pub mod event;
+pub mod filter;
+pub mod formatter;
+pub mod input;
+pub mod log;
+pub mod net;
+pub mod output;
+pub mod parser;
+pub mod plugin;
+pub mod regex;

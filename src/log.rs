@@ -1,0 +1,182 @@
+//! The daemon's own log, in Fluentd's format, on standard error or in a file.
+//!
+//! Lines go through a bounded queue to a thread of their own, so that a stuck terminal or pipe stops nobody. This is not where events go.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+/// Lines that wait for a slow standard error; beyond that they are counted and dropped.
+const QUEUE_LINES: usize = 4096;
+/// How long the end of the process waits for the last lines.
+const FLUSH_WAIT: Duration = Duration::from_secs(2);
+
+/// Severity, in Fluentd's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Every detail.
+    Trace = 0,
+    /// For debugging.
+    Debug = 1,
+    /// What happens.
+    Info = 2,
+    /// What may be wrong.
+    Warn = 3,
+    /// What is wrong.
+    Error = 4,
+    /// What ends the process.
+    Fatal = 5,
+}
+
+impl Level {
+    /// The word in log lines and in `log_level`.
+    pub fn name(self) -> &'static str {
+        ["trace", "debug", "info", "warn", "error", "fatal"][self as usize]
+    }
+
+    /// The level of a word.
+    pub fn parse(word: &str) -> Option<Level> {
+        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal].into_iter().find(|level| level.name() == word)
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `2026-01-02 03:04:05 +0000 [info]: message`.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+    Target(Box<dyn Write + Send>),
+}
+
+/// Who else wants the log's lines: the pipeline, for `@FLUENT_LOG`.
+pub type Hook = Box<dyn Fn(Level, &str) + Send + Sync>;
+
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+static JSON: AtomicU8 = AtomicU8::new(0);
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
+static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+
+/// Sets the least severe level that is written.
+pub fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// Sets the form of the lines.
+pub fn set_format(format: Format) {
+    JSON.store(u8::from(format == Format::Json), Ordering::Relaxed);
+}
+
+/// Sends all further lines to `target` in place of standard error.
+pub fn set_target(target: Box<dyn Write + Send>) {
+    let _ = queue().send(Message::Target(target));
+}
+
+/// Hands every line to `hook` too, or to nobody.
+pub fn set_hook(hook: Option<Hook>) {
+    if let Ok(mut slot) = HOOK.lock() {
+        *slot = hook;
+    }
+}
+
+/// Whether lines of this level are written.
+pub fn enabled(level: Level) -> bool {
+    level as u8 >= LEVEL.load(Ordering::Relaxed)
+}
+
+/// Lines dropped because nobody read the log.
+pub fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+/// Writes a line; the macros of this room call it.
+pub fn write(level: Level, message: fmt::Arguments<'_>) {
+    if !enabled(level) {
+        return;
+    }
+    let message = message.to_string();
+    let line = if JSON.load(Ordering::Relaxed) == 1 { json_line(level, &message) } else { text_line(level, &message) };
+    if queue().try_send(Message::Line(line.into_bytes())).is_err() {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+    if let Ok(hook) = HOOK.try_lock()
+        && let Some(hook) = hook.as_ref()
+    {
+        hook(level, &message);
+    }
+}
+
+/// Waits, for a bounded time, until all lines so far are written.
+pub fn flush() {
+    let (done, wait) = sync_channel(1);
+    if queue().try_send(Message::Flush(done)).is_ok() {
+        let _ = wait.recv_timeout(FLUSH_WAIT);
+    }
+}
+
+fn text_line(level: Level, message: &str) -> String {
+    format!("{} [{}]: {message}\n", now(), level.name())
+}
+
+fn json_line(level: Level, message: &str) -> String {
+    let message = serde_json::Value::from(message);
+    format!("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{message}}}\n", now(), level.name())
+}
+
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %z").to_string()
+}
+
+fn queue() -> &'static SyncSender<Message> {
+    QUEUE.get_or_init(|| {
+        let (sender, receiver) = sync_channel(QUEUE_LINES);
+        // Without the thread every line is counted as dropped: the daemon itself goes on.
+        let _ = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(receiver));
+        sender
+    })
+}
+
+fn write_lines(receiver: Receiver<Message>) {
+    let mut target: Box<dyn Write + Send> = Box::new(std::io::stderr());
+    for message in receiver {
+        match message {
+            Message::Line(line) => {
+                if target.write_all(&line).is_err() {
+                    DROPPED.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Message::Flush(done) => {
+                let _ = target.flush();
+                let _ = done.send(());
+            }
+            Message::Target(new) => target = new,
+        }
+    }
+}
+
+/// Logs at level trace.
+#[macro_export]
+macro_rules! trace { ($($arg:tt)*) => { $crate::log::write($crate::log::Level::Trace, format_args!($($arg)*)) }; }
+/// Logs at level debug.
+#[macro_export]
+macro_rules! debug { ($($arg:tt)*) => { $crate::log::write($crate::log::Level::Debug, format_args!($($arg)*)) }; }
+/// Logs at level info.
+#[macro_export]
+macro_rules! info { ($($arg:tt)*) => { $crate::log::write($crate::log::Level::Info, format_args!($($arg)*)) }; }
+/// Logs at level warn.
+#[macro_export]
+macro_rules! warning { ($($arg:tt)*) => { $crate::log::write($crate::log::Level::Warn, format_args!($($arg)*)) }; }
+/// Logs at level error.
+#[macro_export]
+macro_rules! error { ($($arg:tt)*) => { $crate::log::write($crate::log::Level::Error, format_args!($($arg)*)) }; }

@@ -1,0 +1,66 @@
+//! Outputs: where events go. Each is one file and one row of [`OUTPUTS`].
+
+use crate::buffer::Chunk;
+use crate::event::{Batch, Event, Scope, Tag};
+use crate::formatter::FormatError;
+use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
+use std::sync::Arc;
+
+/// An output: it takes batches at once, or has a buffer before it.
+pub enum Output {
+    /// Takes batches as they come.
+    Sync(Box<dyn SyncOutput>),
+    /// Is handed chunks by the delivery.
+    Buffered(Box<dyn BufferedOutput>),
+}
+
+/// An output without a buffer.
+pub trait SyncOutput: Send + Sync {
+    /// Takes the events of a batch.
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError>;
+
+    /// Adds the limits that have to have room before events of this tag are read.
+    fn limits(&self, _tag: &Tag, _into: &mut Vec<Arc<Limit>>) {}
+
+    /// Waits until everything taken is where it belongs; the end is near.
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// An output behind a buffer.
+pub trait BufferedOutput: Send + Sync {
+    /// Whether chunks hold plain msgpack entries; if not, [`BufferedOutput::format`] writes them.
+    fn is_packed(&self) -> bool {
+        true
+    }
+
+    /// Appends one event in the output's own form; called only where `is_packed` is false.
+    fn format<'a>(&self, _scope: &Scope<'a>, _tag: &Tag, _event: &Event<'a>, _out: &mut Vec<u8>) -> Result<(), FormatError> {
+        Err(FormatError { class: "NotImplementedError", message: "this output takes packed chunks".to_owned() })
+    }
+
+    /// Delivers a chunk.
+    fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>>;
+}
+
+/// Why a chunk was not delivered.
+#[derive(Debug)]
+pub enum WriteError {
+    /// Later, the same chunk again.
+    Retry(anyhow::Error),
+    /// Some of it was delivered or rejected for good; the rest, as the chunk's remaining bytes and count, later again.
+    Partial {
+        /// What is still to be delivered, in the chunk's form.
+        bytes: Vec<u8>,
+        /// How many events that is.
+        records: usize,
+        /// Why.
+        reason: anyhow::Error,
+    },
+    /// Never: the chunk goes to the secondary or the backup folder.
+    Unrecoverable(anyhow::Error),
+}
+
+/// All outputs.
+pub static OUTPUTS: &[Plugin<Output>] = &[];

@@ -1,0 +1,240 @@
+//! The contract between rooms: rows of the plugin tables, what constructors get, and the only way out of an input.
+
+use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
+use crate::event::{Batch, Scope, Tag};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use tokio::sync::{Notify, watch};
+
+/// A boxed future that threads can pass on.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Which old flat parameters of version 0.12 a plugin takes, and so into which sections they are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compat {
+    /// `buffer_type`, `flush_interval`, ... into `<buffer>`.
+    Buffer,
+    /// `time_slice_format`, ... into `<buffer time>`; otherwise as `Buffer`.
+    TimeSlicedBuffer,
+    /// `format`, `types`, ... into `<parse>`.
+    Parser,
+    /// `format`, `output_time`, ... into `<format>`.
+    Formatter,
+    /// `include_time_key`, ... into `<inject>`.
+    Inject,
+    /// `time_key`, ... into `<extract>`.
+    Extract,
+}
+
+/// One row of a plugin table. `T` is what the constructor makes, such as `Box<dyn Filter>`.
+pub struct Plugin<T: 'static> {
+    /// The name in `@type`.
+    pub name: &'static str,
+    /// Its parameters and sections.
+    pub section: &'static Section,
+    /// The old flat parameters it takes.
+    pub compat: &'static [Compat],
+    /// Makes it. No side effects: a dry run does this too.
+    pub build: fn(&Element, &Context<'_>) -> Result<T, Refused>,
+}
+
+/// What a constructor gets.
+pub struct Context<'c> {
+    /// Where faults go.
+    pub diagnostics: &'c Diagnostics,
+    /// The `<system>` section.
+    pub system: &'c System,
+    /// `@id`, or a name made from the place of the section.
+    pub id: &'c str,
+    /// The graph that is being built.
+    pub host: &'c dyn Host,
+}
+
+impl Context<'_> {
+    /// Records an error at a place of the configuration.
+    pub fn refuse(&self, code: &'static str, span: Span, message: impl Into<String>) -> Refused {
+        self.diagnostics.error(code, Some(span), message)
+    }
+}
+
+/// What the graph that is being built offers to constructors; implemented by the pipeline.
+pub trait Host {
+    /// Builds the output that a `<store>`, `<secondary>` or `<match>` section describes.
+    fn build_output(&self, element: &Element) -> Result<Arc<dyn Sink>, Refused>;
+    /// The way to a label (`@NAME`), or to the root router for `None` and `@ROOT`.
+    fn emitter(&self, label: Option<&str>, span: Span) -> Result<Emitter, Refused>;
+    /// The way for events that cannot be handled.
+    fn errors(&self) -> Emitter;
+    /// The router that the element being built stands in (its label, or the root).
+    fn own_router(&self) -> Emitter;
+}
+
+/// Why an emit failed as a whole; the sender is told (no ack) and keeps its data.
+#[derive(Clone, Debug)]
+pub struct EmitError {
+    /// Fluentd's class, such as `Fluent::Plugin::Buffer::BufferOverflowError`.
+    pub class: &'static str,
+    /// What was wrong.
+    pub message: String,
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.message)
+    }
+}
+
+impl std::error::Error for EmitError {}
+
+/// The end of a route: an output as the router sees it.
+pub trait Sink: Send + Sync {
+    /// Takes the events of a batch.
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError>;
+    /// Adds the limits that have to have room before events of this tag are read from a sender.
+    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>);
+}
+
+/// A router: where an emitter leads.
+pub trait Route: Send + Sync {
+    /// Sends a batch through the filters and to the output of its tag.
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError>;
+    /// Sends an event that was rejected to where such events go.
+    fn reject<'a>(&self, scope: &Scope<'a>);
+    /// As [`Sink::limits`].
+    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>);
+}
+
+/// The way from a plugin to a router. Cloning shares it; it may be had before the router is built.
+#[derive(Clone, Default)]
+pub struct Emitter {
+    route: Arc<OnceLock<Weak<dyn Route>>>,
+}
+
+impl Emitter {
+    /// Leads this emitter, and all its clones, to `route`. Later calls do nothing.
+    pub fn lead_to(&self, route: Weak<dyn Route>) {
+        let _ = self.route.set(route);
+    }
+
+    /// The router, while its pipeline lives.
+    pub fn route(&self) -> Option<Arc<dyn Route>> {
+        self.route.get().and_then(Weak::upgrade)
+    }
+
+    /// Waits until everything that this tag can reach has room, then gives the permit to emit.
+    pub async fn reserve(&self, tag: &Tag) -> Permit {
+        let route = self.route();
+        let mut limits = Vec::new();
+        if let Some(route) = &route {
+            route.limits(tag, &mut limits);
+        }
+        for limit in &limits {
+            limit.wait_for_room().await;
+        }
+        Permit { route }
+    }
+
+    /// Emits without asking for room: for events that outputs and filters emit themselves.
+    pub fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
+        Permit { route: self.route() }.emit(scope, tag, batch)
+    }
+
+    /// Hands over what has been rejected in this scope.
+    pub fn send_rejected(&self, scope: &Scope<'_>) {
+        if let Some(route) = self.route() {
+            route.reject(scope);
+        }
+    }
+}
+
+/// Leave to emit one batch: there was room when it was given.
+pub struct Permit {
+    route: Option<Arc<dyn Route>>,
+}
+
+impl Permit {
+    /// Sends a batch on its way.
+    pub fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
+        match &self.route {
+            Some(route) => route.emit(scope, tag, batch),
+            None => Err(EmitError { class: "RuntimeError", message: "the pipeline is stopped".to_owned() }),
+        }
+    }
+}
+
+/// Bytes in use against a maximum. Those who fill it check before they read more; one batch may overshoot.
+#[derive(Debug)]
+pub struct Limit {
+    used: AtomicU64,
+    max: u64,
+    freed: Notify,
+}
+
+impl Limit {
+    /// A limit of `max` bytes.
+    pub fn new(max: u64) -> Limit {
+        Limit { used: AtomicU64::new(0), max, freed: Notify::new() }
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The maximum in bytes.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Whether there is no room.
+    pub fn is_full(&self) -> bool {
+        self.used() >= self.max
+    }
+
+    /// Counts bytes in.
+    pub fn take(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes out and wakes those who wait for room.
+    pub fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.freed.notify_waiters();
+    }
+
+    /// Waits until there is room.
+    pub async fn wait_for_room(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if !self.is_full() {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+/// Tells tasks that it is time to end.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// The stop and the sender that triggers it (by `send(true)`, or by being dropped).
+    pub fn new() -> (watch::Sender<bool>, Stop) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Stop(receiver))
+    }
+
+    /// Whether it is time.
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is time.
+    pub async fn wait(&mut self) {
+        let _ = self.0.wait_for(|stopped| *stopped).await;
+    }
+}
