@@ -2,11 +2,13 @@
 //!
 //! Lines go through a bounded queue to a thread of their own, so that a stuck terminal or pipe stops nobody. This is not where events go.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Lines that wait for a slow standard error; beyond that they are counted and dropped.
@@ -59,8 +61,46 @@ enum Message {
     Target(Box<dyn Write + Send>),
 }
 
-/// Who else wants the log's lines: the pipeline, for `@FLUENT_LOG`.
-pub type Hook = Box<dyn Fn(Level, &str) + Send + Sync>;
+/// Who else wants the log's lines: the pipeline, for `@FLUENT_LOG`. Gets the level, the fields and the whole message.
+pub type Hook = Box<dyn Fn(Level, &[(&str, &str)], &str) + Send + Sync>;
+
+/// The name and the level under which a plugin logs (`@id`, `@log_level`).
+#[derive(Clone, Debug, Default)]
+pub struct PluginLog {
+    id: Option<Arc<str>>,
+    level: Option<Level>,
+}
+
+thread_local! {
+    /// The plugin that runs on this thread at the moment.
+    static PLUGIN: RefCell<PluginLog> = const { RefCell::new(PluginLog { id: None, level: None }) };
+    /// Whether a hook runs on this thread: what it logs is not handed to it again.
+    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+}
+
+impl PluginLog {
+    /// A name (the configured `@id`, if any) and a level of its own (if any).
+    pub fn new(id: Option<&str>, level: Option<Level>) -> PluginLog {
+        PluginLog { id: id.map(Arc::from), level }
+    }
+
+    /// Does something under this plugin's name and level.
+    pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.id.is_none() && self.level.is_none() {
+            return work();
+        }
+        let before = PLUGIN.replace(self.clone());
+        let result = work();
+        PLUGIN.set(before);
+        result
+    }
+
+    /// Runs a future under this plugin's name and level, on whatever thread it is polled.
+    pub async fn run<F: Future>(self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| self.enter(|| future.as_mut().poll(context))).await
+    }
+}
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static JSON: AtomicU8 = AtomicU8::new(0);
@@ -92,7 +132,8 @@ pub fn set_hook(hook: Option<Hook>) {
 
 /// Whether lines of this level are written.
 pub fn enabled(level: Level) -> bool {
-    level as u8 >= LEVEL.load(Ordering::Relaxed)
+    let plugins = PLUGIN.with_borrow(|plugin| plugin.level);
+    level as u8 >= plugins.map_or_else(|| LEVEL.load(Ordering::Relaxed), |plugins| plugins as u8)
 }
 
 /// Lines dropped because nobody read the log.
@@ -102,19 +143,44 @@ pub fn dropped() -> u64 {
 
 /// Writes a line; the macros of this room call it.
 pub fn write(level: Level, message: fmt::Arguments<'_>) {
-    if !enabled(level) {
-        return;
+    if enabled(level) {
+        say(level, &message.to_string(), &[]);
     }
-    let message = message.to_string();
-    let line = if JSON.load(Ordering::Relaxed) == 1 { json_line(level, &message) } else { text_line(level, &message) };
+}
+
+/// Writes a line of a message and named values: `message name="value"`.
+pub fn write_with(level: Level, message: &str, fields: &[(&str, &str)]) {
+    if enabled(level) {
+        say(level, message, fields);
+    }
+}
+
+fn say(level: Level, message: &str, fields: &[(&str, &str)]) {
+    let mut message = message.to_owned();
+    for (name, value) in fields {
+        message.push_str(&format!(" {name}={value:?}"));
+    }
+    let id = PLUGIN.with_borrow(|plugin| plugin.id.as_ref().map_or_else(String::new, |id| format!("[{id}] ")));
+    let line = if JSON.load(Ordering::Relaxed) == 1 { json_line(level, &id, &message) } else { text_line(level, &id, &message) };
     if queue().try_send(Message::Line(line.into_bytes())).is_err() {
         DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+    if IN_HOOK.get() {
+        return;
     }
     if let Ok(hook) = HOOK.try_lock()
         && let Some(hook) = hook.as_ref()
     {
-        hook(level, &message);
+        hook(level, fields, &message);
     }
+}
+
+/// Does something whose own log lines are not handed to the hook: what handles the log's lines must not make new ones.
+pub fn unhooked<T>(work: impl FnOnce() -> T) -> T {
+    let before = IN_HOOK.replace(true);
+    let result = work();
+    IN_HOOK.set(before);
+    result
 }
 
 /// Waits, for a bounded time, until all lines so far are written.
@@ -125,12 +191,12 @@ pub fn flush() {
     }
 }
 
-fn text_line(level: Level, message: &str) -> String {
-    format!("{} [{}]: {message}\n", now(), level.name())
+fn text_line(level: Level, id: &str, message: &str) -> String {
+    format!("{} [{}]: {id}{message}\n", now(), level.name())
 }
 
-fn json_line(level: Level, message: &str) -> String {
-    let message = serde_json::Value::from(message);
+fn json_line(level: Level, id: &str, message: &str) -> String {
+    let message = serde_json::Value::from(format!("{id}{message}"));
     format!("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{message}}}\n", now(), level.name())
 }
 

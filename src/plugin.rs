@@ -2,6 +2,7 @@
 
 use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
 use crate::event::{Batch, Scope, Tag};
+use crate::log::PluginLog;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -49,6 +50,8 @@ pub struct Context<'c> {
     pub system: &'c System,
     /// `@id`, or a name made from the place of the section.
     pub id: &'c str,
+    /// The name and level under which it logs: to be entered by tasks of its own.
+    pub log: &'c PluginLog,
     /// The graph that is being built.
     pub host: &'c dyn Host,
 }
@@ -79,6 +82,8 @@ pub struct EmitError {
     pub class: &'static str,
     /// What was wrong.
     pub message: String,
+    /// Whether the events concerned have been rejected one by one already ([`Scope::reject`]), and the others taken.
+    pub settled: bool,
 }
 
 impl fmt::Display for EmitError {
@@ -160,7 +165,7 @@ impl Permit {
     pub fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
         match &self.route {
             Some(route) => route.emit(scope, tag, batch),
-            None => Err(EmitError { class: "RuntimeError", message: "the pipeline is stopped".to_owned() }),
+            None => Err(EmitError { class: "RuntimeError", message: "the pipeline is stopped".to_owned(), settled: false }),
         }
     }
 }

@@ -18,23 +18,40 @@ pub struct Event<'a> {
 pub struct Batch<'a> {
     packed: Option<&'a [u8]>,
     count: usize,
+    coalesced: bool,
     events: OnceCell<BumpVec<'a, Event<'a>>>,
 }
 
 impl<'a> Batch<'a> {
     /// A batch of checked msgpack entries `[time, map]` with times as EventTime or integer, one after another.
     pub fn packed(entries: &'a [u8], count: usize) -> Batch<'a> {
-        Batch { packed: Some(entries), count, events: OnceCell::new() }
+        Batch { packed: Some(entries), count, coalesced: false, events: OnceCell::new() }
     }
 
     /// A batch of decoded events.
     pub fn decoded(events: BumpVec<'a, Event<'a>>) -> Batch<'a> {
-        Batch { packed: None, count: 0, events: OnceCell::from(events) }
+        Batch { packed: None, count: 0, coalesced: false, events: OnceCell::from(events) }
     }
 
     /// A batch of one event.
     pub fn single(scope: &Scope<'a>, time: EventTime, record: Record<'a>) -> Batch<'a> {
         Batch::decoded(bumpalo::vec![in scope.bump(); Event { time, record }])
+    }
+
+    /// Says that each event was sent in a message of its own and the batch was made for speed only.
+    pub fn coalesced(mut self) -> Batch<'a> {
+        self.coalesced = true;
+        self
+    }
+
+    /// Whether each event was sent in a message of its own.
+    pub fn is_coalesced(&self) -> bool {
+        self.coalesced
+    }
+
+    /// How many emits this batch stands for: what counts and takes turns by emits looks at this.
+    pub fn emits(&self) -> usize {
+        if self.coalesced { self.len() } else { 1 }
     }
 
     /// How many events there are.
@@ -66,14 +83,16 @@ impl<'a> Batch<'a> {
 
     /// A batch with the same events that may be changed on its own; values stay shared.
     pub fn duplicate(&self, scope: &Scope<'a>) -> Batch<'a> {
-        match self.packed {
+        let mut copy = match self.packed {
             Some(entries) => Batch::packed(entries, self.count),
             None => {
                 let mut events = BumpVec::with_capacity_in(self.len(), scope.bump());
                 events.extend(self.events(scope).iter().cloned());
                 Batch::decoded(events)
             }
-        }
+        };
+        copy.coalesced = self.coalesced;
+        copy
     }
 }
 

@@ -24,7 +24,7 @@ impl Scratch {
 
     /// The scope of one emit.
     pub fn scope(&self) -> Scope<'_> {
-        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()) }
+        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()), depth: Cell::new(0), in_error: Cell::new(false) }
     }
 }
 
@@ -41,6 +41,8 @@ impl Drop for Scratch {
 pub struct Scope<'a> {
     bump: &'a Bump,
     rejected: RefCell<Vec<Rejected<'a>>>,
+    depth: Cell<u32>,
+    in_error: Cell<bool>,
 }
 
 /// An event that could not be handled, on its way to the `@ERROR` label.
@@ -76,6 +78,37 @@ impl<'a> Scope<'a> {
     /// Sends an event to `@ERROR` once the present step is over.
     pub fn reject(&self, rejected: Rejected<'a>) {
         self.rejected.borrow_mut().push(rejected);
+    }
+
+    /// Whether events have been rejected since the last call of [`Scope::take_rejected`].
+    pub fn has_rejected(&self) -> bool {
+        !self.rejected.borrow().is_empty()
+    }
+
+    /// How many routers the events are in, one within another.
+    pub fn depth(&self) -> u32 {
+        self.depth.get()
+    }
+
+    /// Does something one router deeper.
+    pub fn deeper<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.depth.set(self.depth.get() + 1);
+        let result = work();
+        self.depth.set(self.depth.get() - 1);
+        result
+    }
+
+    /// Whether rejected events are being handled at the moment.
+    pub fn in_error(&self) -> bool {
+        self.in_error.get()
+    }
+
+    /// Does something for rejected events.
+    pub fn as_error<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.in_error.replace(true);
+        let result = work();
+        self.in_error.set(before);
+        result
     }
 
     /// The events rejected since the last call; the router's business.
