@@ -1,0 +1,6 @@
+//! The integration tests: they drive the built `flumen` from outside, by its configuration, its sockets and what it prints.
+//!
+//! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
+
+mod harness;
+mod support;
