@@ -1,5 +1,6 @@
 //! Events that travel together: packed msgpack until somebody has to look, then decoded records.
 
+use super::msgpack::{Entries, decode_record};
 use super::{EventTime, Record, Scope};
 use bumpalo::collections::Vec as BumpVec;
 use std::cell::OnceCell;
@@ -97,6 +98,14 @@ impl<'a> Batch<'a> {
 }
 
 fn decode<'a>(scope: &Scope<'a>, entries: &'a [u8], count: usize) -> BumpVec<'a, Event<'a>> {
-    let _ = entries;
-    BumpVec::with_capacity_in(count, scope.bump())
+    let mut events = BumpVec::with_capacity_in(count, scope.bump());
+    for entry in Entries::new(entries).map_while(Result::ok) {
+        let time = entry.time.exact();
+        let record = decode_record(scope.bump(), entry.record);
+        // The caller of `Batch::packed` has checked the entries: there is nothing here to leave out.
+        if let (Some(time), Ok(record)) = (time, record) {
+            events.push(Event { time, record });
+        }
+    }
+    events
 }

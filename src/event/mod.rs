@@ -3,6 +3,8 @@
 //! This room knows no configuration (beyond the types a parameter can have) and does no I/O.
 
 mod batch;
+mod fields;
+pub mod msgpack;
 mod record;
 mod scratch;
 mod tag;

@@ -25,6 +25,11 @@ impl<'a> Record<'a> {
         record
     }
 
+    /// A record of a list of fields whose keys are known to differ.
+    pub fn from_vec(fields: BumpVec<'a, (Value<'a>, Value<'a>)>) -> Record<'a> {
+        Record { fields }
+    }
+
     /// The fields in order.
     pub fn fields(&self) -> &[(Value<'a>, Value<'a>)] {
         &self.fields

@@ -1,0 +1,149 @@
+//! Encoding: each value in its shortest form, as Ruby's packer writes it.
+
+use crate::event::{EventTime, Record, Value};
+
+/// nil.
+pub fn write_nil(out: &mut Vec<u8>) {
+    out.push(0xc0);
+}
+
+/// true or false.
+pub fn write_bool(truth: bool, out: &mut Vec<u8>) {
+    out.push(if truth { 0xc3 } else { 0xc2 });
+}
+
+/// An integer in its shortest form.
+pub fn write_int(number: i64, out: &mut Vec<u8>) {
+    match number {
+        0.. => write_uint(number as u64, out),
+        -32..0 => out.push(number as i8 as u8),
+        -0x80..-32 => out.extend_from_slice(&[0xd0, number as i8 as u8]),
+        -0x8000..-0x80 => tagged(0xd1, (number as i16).to_be_bytes(), out),
+        -0x8000_0000..-0x8000 => tagged(0xd2, (number as i32).to_be_bytes(), out),
+        _ => tagged(0xd3, number.to_be_bytes(), out),
+    }
+}
+
+/// An unsigned integer in its shortest form.
+pub fn write_uint(number: u64, out: &mut Vec<u8>) {
+    match number {
+        0..=0x7f => out.push(number as u8),
+        0x80..=0xff => out.extend_from_slice(&[0xcc, number as u8]),
+        0x100..=0xffff => tagged(0xcd, (number as u16).to_be_bytes(), out),
+        0x1_0000..=0xffff_ffff => tagged(0xce, (number as u32).to_be_bytes(), out),
+        _ => tagged(0xcf, number.to_be_bytes(), out),
+    }
+}
+
+/// A double.
+pub fn write_float(number: f64, out: &mut Vec<u8>) {
+    tagged(0xcb, number.to_be_bytes(), out);
+}
+
+/// Text.
+pub fn write_str(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 5);
+    match text.len() {
+        length @ 0..=0x1f => out.push(0xa0 | length as u8),
+        length @ 0x20..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
+        length @ 0x100..=0xffff => tagged(0xda, (length as u16).to_be_bytes(), out),
+        length => tagged(0xdb, (length as u32).to_be_bytes(), out),
+    }
+    out.extend_from_slice(text);
+}
+
+/// Bytes that are no text.
+pub fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
+    match bytes.len() {
+        length @ 0..=0xff => out.extend_from_slice(&[0xc4, length as u8]),
+        length @ 0x100..=0xffff => tagged(0xc5, (length as u16).to_be_bytes(), out),
+        length => tagged(0xc6, (length as u32).to_be_bytes(), out),
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// The head of an array of `count` values, which have to follow.
+pub fn write_array_head(count: usize, out: &mut Vec<u8>) {
+    match count {
+        0..=0x0f => out.push(0x90 | count as u8),
+        0x10..=0xffff => tagged(0xdc, (count as u16).to_be_bytes(), out),
+        _ => tagged(0xdd, (count as u32).to_be_bytes(), out),
+    }
+}
+
+/// The head of a map of `count` pairs, which have to follow.
+pub fn write_map_head(count: usize, out: &mut Vec<u8>) {
+    match count {
+        0..=0x0f => out.push(0x80 | count as u8),
+        0x10..=0xffff => tagged(0xde, (count as u16).to_be_bytes(), out),
+        _ => tagged(0xdf, (count as u32).to_be_bytes(), out),
+    }
+}
+
+/// An event's time: an EventTime, or whole seconds where those do not fit into one (before 1970, after 2106).
+pub fn write_time(time: EventTime, out: &mut Vec<u8>) {
+    let Ok(sec) = u32::try_from(time.sec) else { return write_int(time.sec, out) };
+    out.extend_from_slice(&[0xd7, 0x00]);
+    out.extend_from_slice(&sec.to_be_bytes());
+    out.extend_from_slice(&time.nsec.to_be_bytes());
+}
+
+/// A `[time, record]` entry.
+pub fn write_entry(time: EventTime, record: &Record<'_>, out: &mut Vec<u8>) {
+    write_array_head(2, out);
+    write_time(time, out);
+    write_record(record, out);
+}
+
+/// A record, as a map.
+pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) {
+    write_fields(record.fields(), out);
+}
+
+/// Any value. Integers beyond 64 bits become text, as msgpack has none.
+pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+    match *value {
+        Value::Nil => write_nil(out),
+        Value::Bool(truth) => write_bool(truth, out),
+        Value::Int(number) => write_int(number, out),
+        Value::UInt(number) => write_uint(number, out),
+        Value::Big(digits) => write_str(digits.as_bytes(), out),
+        Value::Float(number) => write_float(number, out),
+        Value::Str(text) => write_str(text, out),
+        Value::Bin(bytes) => write_bin(bytes, out),
+        Value::Ext(kind, body) => write_ext(kind, body, out),
+        Value::Array(elements) => {
+            write_array_head(elements.len(), out);
+            elements.iter().for_each(|element| write_value(element, out));
+        }
+        Value::Map(fields) => write_fields(fields, out),
+    }
+}
+
+fn write_fields(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
+    write_map_head(fields.len(), out);
+    for (key, value) in fields {
+        write_value(key, out);
+        write_value(value, out);
+    }
+}
+
+fn write_ext(kind: i8, body: &[u8], out: &mut Vec<u8>) {
+    match body.len() {
+        1 => out.push(0xd4),
+        2 => out.push(0xd5),
+        4 => out.push(0xd6),
+        8 => out.push(0xd7),
+        16 => out.push(0xd8),
+        length @ 0..=0xff => out.extend_from_slice(&[0xc7, length as u8]),
+        length @ 0x100..=0xffff => tagged(0xc8, (length as u16).to_be_bytes(), out),
+        length => tagged(0xc9, (length as u32).to_be_bytes(), out),
+    }
+    out.push(kind as u8);
+    out.extend_from_slice(body);
+}
+
+fn tagged<const N: usize>(marker: u8, bytes: [u8; N], out: &mut Vec<u8>) {
+    out.push(marker);
+    out.extend_from_slice(&bytes);
+}

@@ -1,0 +1,108 @@
+//! Whether a map's keys are all different, for maps of text keys: fast for the usual, linear for all.
+
+use std::collections::HashSet;
+
+/// Keys of a map up to this many are compared pairwise.
+const PAIRWISE_KEYS: usize = 16;
+/// Slots of the table for maps of more keys; a power of two.
+const SLOTS: usize = 256;
+/// Maps of more keys than this go to the exact check, so that the table stays half empty.
+const TABLE_KEYS: usize = 128;
+/// Probes into the table before the exact check takes over: keys chosen to collide cost no more than that.
+const MAX_PROBES: usize = 16;
+
+/// A table that is lent to [`Keys::for_map`]; all zero.
+pub(super) type Slots = [u64; SLOTS];
+/// An empty table.
+pub(super) const EMPTY_SLOTS: Slots = [0; SLOTS];
+
+/// Collects the keys of one map. It may say "perhaps repeated" of keys that are not; [`all_differ`] then decides.
+pub(super) enum Keys<'t> {
+    /// A few: their signatures.
+    Few([u64; PAIRWISE_KEYS], usize),
+    /// More: an open-addressed table of signatures, zero where free.
+    Table(&'t mut Slots),
+    /// Very many: let the exact check decide at once.
+    Many,
+}
+
+/// Whether a map of so many keys needs a table.
+#[inline]
+pub(super) fn wants_table(count: usize) -> bool {
+    count > PAIRWISE_KEYS && count <= TABLE_KEYS
+}
+
+impl<'t> Keys<'t> {
+    /// For a map of `count` keys, with a table where [`wants_table`] says so and the caller has one.
+    #[inline]
+    pub(super) fn for_map(count: usize, table: Option<&'t mut Slots>) -> Keys<'t> {
+        match table {
+            _ if count <= PAIRWISE_KEYS => Keys::Few([0; PAIRWISE_KEYS], 0),
+            Some(slots) if wants_table(count) => Keys::Table(slots),
+            _ => Keys::Many,
+        }
+    }
+
+    /// Adds a key; `true` where it is perhaps there already.
+    #[inline]
+    pub(super) fn add(&mut self, key: &[u8]) -> bool {
+        match self {
+            Keys::Few(seen, count) => {
+                let signature = signature(key);
+                let repeated = seen[..*count].contains(&signature);
+                if let Some(slot) = seen.get_mut(*count) {
+                    *slot = signature;
+                    *count += 1;
+                }
+                repeated
+            }
+            Keys::Table(slots) => add_to_table(slots, signature(key)),
+            Keys::Many => true,
+        }
+    }
+}
+
+fn add_to_table(slots: &mut Slots, signature: u64) -> bool {
+    let start = (signature >> 32) as usize;
+    for probe in 0..MAX_PROBES {
+        let slot = &mut slots[(start + probe) % SLOTS];
+        if *slot == signature {
+            return true;
+        }
+        if *slot == 0 {
+            *slot = signature;
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether all keys differ, exactly.
+pub(super) fn all_differ<'a>(keys: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut seen = HashSet::new();
+    keys.into_iter().all(|key| seen.insert(key))
+}
+
+/// Length, first and last bytes, mixed; never zero.
+#[inline]
+fn signature(key: &[u8]) -> u64 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (first, last) = match key.len() {
+        0 => (0, 0),
+        1..=3 => (u64::from(key[0]) | u64::from(key[key.len() / 2]) << 8 | u64::from(key[key.len() - 1]) << 16, 0),
+        4..=7 => (u64::from(four(key, 0)), u64::from(four(key, key.len() - 4))),
+        length => (eight(key, 0), eight(key, length - 8)),
+    };
+    let mixed = (first ^ (last.rotate_left(29)) ^ ((key.len() as u64) << 56)).wrapping_mul(MIX);
+    (mixed ^ (last.wrapping_mul(MIX) >> 17)) | 1
+}
+
+#[inline]
+fn four(key: &[u8], at: usize) -> u32 {
+    key[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+#[inline]
+fn eight(key: &[u8], at: usize) -> u64 {
+    key[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
