@@ -81,6 +81,12 @@ impl Setup {
         self
     }
 
+    /// Takes the ports of another daemon, for one that comes back after it.
+    pub fn with_ports_of(mut self, other: &Daemon) -> Setup {
+        self.ports = other.ports.clone();
+        self
+    }
+
     /// Leaves standard output unread, as behind a stuck pipe, until `Daemon::read_stdout`.
     pub fn leave_stdout_unread(mut self) -> Setup {
         self.read_stdout = false;
@@ -140,6 +146,13 @@ impl Setup {
         let stderr = Lines::read(child.stderr.take().unwrap());
         let unread = child.stdout.take();
         Daemon { child, code: None, stdout: None, unread, stderr, ports: self.ports, dir: self.dir }
+    }
+}
+
+impl Finished {
+    /// The events on standard output, without those of the daemon's own log (tags `fluent.*`).
+    pub fn events(&self) -> Vec<Event> {
+        events_in(&self.stdout)
     }
 }
 
@@ -226,21 +239,20 @@ impl Daemon {
         self.stderr.wait_for(PATIENCE, wanted).unwrap_or_else(|_| self.give_up(what, &self.lines().now()))
     }
 
-    /// The events on standard output so far.
+    /// The events on standard output so far, without those of the daemon's own log (tags `fluent.*`).
     pub fn events(&self) -> Vec<Event> {
-        self.stdout().iter().filter_map(|line| Event::parse(line)).collect()
+        events_in(&self.stdout())
     }
 
-    /// Waits for `count` events on standard output; all of them.
+    /// Waits for `count` events on standard output, the daemon's own log apart; all of them.
     pub fn wait_for_events(&self, count: usize) -> Vec<Event> {
-        let enough = |lines: &[String]| lines.iter().filter(|line| Event::parse(line).is_some()).count() >= count;
-        let lines = self.wait_for(&format!("{count} events"), enough);
-        lines.iter().filter_map(|line| Event::parse(line)).collect()
+        let lines = self.wait_for(&format!("{count} events"), |lines| events_in(lines).len() >= count);
+        events_in(&lines)
     }
 
     /// Waits for the first event that `wanted` says yes to.
     pub fn wait_for_event(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
-        let find = |lines: &[String]| lines.iter().filter_map(|line| Event::parse(line)).find(|event| wanted(event));
+        let find = |lines: &[String]| lines.iter().filter_map(|line| Event::parse(line)).find(&wanted);
         let lines = self.wait_for(what, |lines| find(lines).is_some());
         find(&lines).unwrap()
     }
@@ -315,6 +327,10 @@ impl Event {
         let record = serde_json::from_str(text).ok()?;
         is_time.then(|| Event { time: time.to_string(), tag: tag.to_string(), record, text: text.to_string() })
     }
+}
+
+fn events_in(lines: &[String]) -> Vec<Event> {
+    lines.iter().filter_map(|line| Event::parse(line)).filter(|event| !event.tag.starts_with("fluent.")).collect()
 }
 
 /// The program under test: the one cargo built, or another build of it that `FLUMEN_BINARY` names.

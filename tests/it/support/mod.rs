@@ -26,8 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A forward input on the port that the harness picked (`FORWARD_PORT`).
 pub const FORWARD_SOURCE: &str = "<source>\n  @type forward\n  bind 127.0.0.1\n  port \"#{ENV['FORWARD_PORT']}\"\n</source>\n";
 
-/// Everything to standard output.
-pub const STDOUT_MATCH: &str = "<match **>\n  @type stdout\n</match>\n";
+/// Everything to standard output, but for the daemon's own log, whose events would come in between.
+pub const STDOUT_MATCH: &str = "<match fluent.**>\n  @type null\n</match>\n<match **>\n  @type stdout\n</match>\n";
 
 /// Asks `condition` until it gives a value; panics with `what` when `limit` is over.
 pub fn wait_until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
