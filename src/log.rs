@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io::Write;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -104,6 +104,7 @@ impl PluginLog {
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static JSON: AtomicU8 = AtomicU8::new(0);
+static IS_FILE: AtomicBool = AtomicBool::new(false);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
 static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
@@ -118,9 +119,20 @@ pub fn set_format(format: Format) {
     JSON.store(u8::from(format == Format::Json), Ordering::Relaxed);
 }
 
-/// Sends all further lines to `target` in place of standard error.
-pub fn set_target(target: Box<dyn Write + Send>) {
-    let _ = queue().send(Message::Target(target));
+/// Sends all further lines to a file in place of standard error.
+pub fn set_file(file: std::fs::File) {
+    IS_FILE.store(true, Ordering::Relaxed);
+    let _ = queue().send(Message::Target(Box::new(file)));
+}
+
+/// Whether the log goes to a file.
+pub fn is_file() -> bool {
+    IS_FILE.load(Ordering::Relaxed)
+}
+
+/// Writes whole lines as they are; waits where the queue is full.
+pub fn write_raw(lines: &[u8]) {
+    let _ = queue().send(Message::Line(lines.to_vec()));
 }
 
 /// Hands every line to `hook` too, or to nobody.

@@ -1,5 +1,10 @@
 //! Outputs: where events go. Each is one file and one row of [`OUTPUTS`].
 
+pub mod copy;
+pub mod null;
+pub mod relabel;
+pub mod roundrobin;
+
 use crate::buffer::Chunk;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
@@ -63,4 +68,9 @@ pub enum WriteError {
 }
 
 /// All outputs.
-pub static OUTPUTS: &[Plugin<Output>] = &[];
+pub static OUTPUTS: &[Plugin<Output>] = &[
+    Plugin { name: "copy", section: &copy::Params::SECTION, compat: &[], build: copy::build },
+    Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
+    Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
+    Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },
+];
