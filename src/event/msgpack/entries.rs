@@ -116,17 +116,28 @@ fn check_entry(reader: &mut Reader<'_>) -> Result<bool, Invalid> {
     if reader.head()? != Head::Array(2) {
         return Err(Invalid::Type);
     }
+    check_event(reader)
+}
+
+/// Passes over a time and a record as a canonical entry holds them, without the entry's own head, and says whether the time is zero;
+/// `Invalid::Type` where they are not canonical.
+pub fn check_event(reader: &mut Reader<'_>) -> Result<bool, Invalid> {
     let seconds = match reader.head()? {
         Head::Int(seconds) => seconds,
         Head::UInt(seconds) => i64::try_from(seconds).map_err(|_| Invalid::Type)?,
         Head::Ext(0, 8) => event_time(reader.take(8)?).filter(|time| time.nsec < 1_000_000_000).ok_or(Invalid::Type)?.sec,
         _ => return Err(Invalid::Type),
     };
-    match reader.head()? {
-        Head::Map(count) => check_map(reader, count, 1)?,
-        _ => return Err(Invalid::Type),
-    }
+    check_record(reader)?;
     Ok(seconds == 0)
+}
+
+/// Passes over one map in canonical form; `Invalid::Type` where it is not canonical.
+fn check_record(reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    match reader.head()? {
+        Head::Map(count) => check_map(reader, count, 1),
+        _ => Err(Invalid::Type),
+    }
 }
 
 /// Wide maps nested deeper than this do without a table on the stack, so that no input makes the stack large.
@@ -265,7 +276,11 @@ pub fn normalize_entries(
         } else {
             write_array_head(2, out);
             write_time(at, out);
-            write_record(&read_record(bump, &mut Reader::new(entry.record))?, out);
+            if check_record(&mut Reader::new(entry.record)).is_ok() {
+                out.extend_from_slice(entry.record);
+            } else {
+                write_record(&read_record(bump, &mut Reader::new(entry.record))?, out);
+            }
         }
         count += 1;
     }
