@@ -3,5 +3,6 @@
 //! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
 
 mod harness;
+mod licences;
 mod support;
 mod tidy;
