@@ -4,8 +4,10 @@
 
 mod batch;
 mod fields;
+pub mod json;
 pub mod msgpack;
 mod record;
+pub mod ruby;
 mod scratch;
 mod tag;
 mod time;

@@ -1,0 +1,131 @@
+//! Values as Ruby's `to_s` and `inspect` write them, for the places where Fluentd puts values into text.
+
+use super::{EventTime, Value, json, msgpack};
+use std::sync::LazyLock;
+
+/// A value as `to_s`: texts as they are, nil as nothing, the others as [`inspect`].
+pub fn to_s(value: &Value<'_>, out: &mut Vec<u8>) {
+    match *value {
+        Value::Nil => {}
+        Value::Str(text) | Value::Bin(text) => out.extend_from_slice(text),
+        Value::Ext(0, body) if body.len() == 8 => {
+            let seconds = msgpack::event_time(body).map_or(0, |time| time.sec);
+            out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+        }
+        _ => inspect(value, out),
+    }
+}
+
+/// A value as `inspect`: `nil`, `"text"`, `[1, 2]`, `{"a"=>1}`.
+pub fn inspect(value: &Value<'_>, out: &mut Vec<u8>) {
+    match *value {
+        Value::Nil => out.extend_from_slice(b"nil"),
+        Value::Bool(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
+        Value::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Value::UInt(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Value::Big(digits) => out.extend_from_slice(digits.as_bytes()),
+        Value::Float(number) => json::write_ruby_float(number, out),
+        Value::Str(text) => inspect_text(text, out),
+        Value::Bin(bytes) => inspect_bytes(bytes, out),
+        Value::Ext(kind, body) => inspect_ext(kind, body, out),
+        Value::Array(elements) => {
+            out.push(b'[');
+            for (at, element) in elements.iter().enumerate() {
+                if at > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                inspect(element, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(fields) => inspect_fields(fields, out),
+    }
+}
+
+/// Fields as a Ruby Hash's `inspect`: `{"a"=>1, "b"=>nil}`.
+pub fn inspect_fields(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, (key, value)) in fields.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b", ");
+        }
+        inspect(key, out);
+        out.extend_from_slice(b"=>");
+        inspect(value, out);
+    }
+    out.push(b'}');
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        out.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+}
+
+fn inspect_ext(kind: i8, body: &[u8], out: &mut Vec<u8>) {
+    match msgpack::event_time(body) {
+        Some(time) if kind == 0 && body.len() == 8 => inspect_time(time, out),
+        _ => write_hex(body, out),
+    }
+}
+
+fn inspect_time(time: EventTime, out: &mut Vec<u8>) {
+    let zoned =
+        jiff::Timestamp::new(time.sec, time.nsec.min(999_999_999) as i32).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    out.extend_from_slice(zoned.strftime("%Y-%m-%d %H:%M:%S.%9f %z").to_string().as_bytes());
+}
+
+fn inspect_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for chunk in text.utf8_chunks() {
+        let mut characters = chunk.valid().chars().peekable();
+        while let Some(character) = characters.next() {
+            inspect_char(character, characters.peek().copied(), out);
+        }
+        chunk.invalid().iter().for_each(|byte| out.extend_from_slice(format!("\\x{byte:02X}").as_bytes()));
+    }
+    out.push(b'"');
+}
+
+fn inspect_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for (at, byte) in bytes.iter().enumerate() {
+        let next = bytes.get(at + 1).map(|next| char::from(*next));
+        match byte {
+            0x20..=0x7e | 0x07..=0x0d | 0x1b => inspect_char(char::from(*byte), next, out),
+            _ => out.extend_from_slice(format!("\\x{byte:02X}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+fn inspect_char(character: char, next: Option<char>, out: &mut Vec<u8>) {
+    let short = match character {
+        '"' | '\\' => character,
+        '#' if matches!(next, Some('{' | '$' | '@')) => '#',
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{c}' => 'f',
+        '\u{b}' => 'v',
+        '\u{8}' => 'b',
+        '\u{7}' => 'a',
+        '\u{1b}' => 'e',
+        _ if is_printable(character) => {
+            return out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        _ if character > '\u{ffff}' => return out.extend_from_slice(format!("\\u{{{:X}}}", character as u32).as_bytes()),
+        _ => return out.extend_from_slice(format!("\\u{:04X}", character as u32).as_bytes()),
+    };
+    out.extend_from_slice(&[b'\\', short as u8]);
+}
+
+fn is_printable(character: char) -> bool {
+    /// What Ruby escapes: control characters but the white space among them, and what Unicode has not assigned.
+    static UNPRINTABLE: LazyLock<Option<regex::Regex>> = LazyLock::new(|| regex::Regex::new(r"[\p{Cc}\p{Cn}&&[^\u{85}]]").ok());
+    match character {
+        ' '..='~' => true,
+        _ => !UNPRINTABLE.as_ref().is_some_and(|unprintable| unprintable.is_match(character.encode_utf8(&mut [0; 4]))),
+    }
+}
