@@ -1,7 +1,7 @@
 //! What a configuration is lowered to: sections with parameters and sub-sections, each with its place.
 
-use super::Span;
-use std::cell::Cell;
+use super::{Section, Span};
+use std::cell::{Cell, RefCell};
 
 /// The value of a parameter after evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,19 @@ pub struct Element {
     pub span: Span,
     /// Whether some declaration took it.
     pub used: Cell<bool>,
+    /// Shown without quotes in the dump: version 0 syntax, and sections that were made from flat parameters.
+    pub plain: bool,
+    /// The sections around it up to its plugin's, outermost first, as messages name them: `security > user`.
+    within: String,
+    /// The declarations that read it: how its values are shown follows from them.
+    declared: RefCell<Vec<&'static Section>>,
+    /// What a plugin has set here itself, shown behind the parameters in the dump.
+    given: RefCell<Vec<(String, String)>>,
 }
+
+/// Sections that belong to a plugin of their own, or to none.
+const PLUGIN_SECTIONS: [&str; 12] =
+    ["ROOT", "source", "match", "filter", "label", "worker", "system", "store", "secondary", "parse", "format", "buffer"];
 
 impl Element {
     /// An empty section that stands at `span`.
@@ -96,6 +108,43 @@ impl Element {
     /// The plugin's type: `@type`, or the old `type`.
     pub fn plugin_type(&self) -> Option<&str> {
         self.text("@type").or_else(|| self.text("type"))
+    }
+
+    /// Notes which section this one stands in.
+    pub fn stand_in(&mut self, parent: &Element) {
+        self.within = match parent.within.as_str() {
+            _ if PLUGIN_SECTIONS.contains(&self.name.as_str()) => String::new(),
+            "" => self.name.clone(),
+            around => format!("{around} > {}", self.name),
+        };
+    }
+
+    /// What messages add about the place: `, in section security > user`; nothing for a plugin's own parameters.
+    pub fn place(&self) -> String {
+        if self.within.is_empty() { String::new() } else { format!(", in section {}", self.within) }
+    }
+
+    /// Notes that a declaration reads this section. [`section!`](crate::section) does it.
+    pub fn declare(&self, section: &'static Section) {
+        let mut declared = self.declared.borrow_mut();
+        if !declared.iter().any(|known| std::ptr::eq(*known, section)) {
+            declared.push(section);
+        }
+    }
+
+    /// The declarations that read this section, the outer plugin's first.
+    pub fn declarations(&self) -> Vec<&'static Section> {
+        self.declared.borrow().clone()
+    }
+
+    /// Notes a parameter that a plugin sets here itself, for the dump.
+    pub fn give(&self, key: &str, value: &str) {
+        self.given.borrow_mut().push((key.to_owned(), value.to_owned()));
+    }
+
+    /// What [`Element::give`] has noted.
+    pub fn given(&self) -> Vec<(String, String)> {
+        self.given.borrow().clone()
     }
 
     /// The opening tag as messages show it: `<match a.**>`.

@@ -1,17 +1,42 @@
 //! The configuration language: the only room that reads configuration text.
 //!
-//! Text becomes a lossless tree, the tree is lowered to [`Element`]s (includes read, embedded Ruby evaluated, old flat
-//! parameters moved to their sections), and [`section!`](crate::section) turns an element into a plugin's typed parameters while the same
-//! declaration, as data, serves the checker and the manual. All faults go into [`Diagnostics`]; nothing stops at the first.
+//! Text becomes a lossless tree ([`v1`], [`v0`]; YAML has a reader of its own), the tree is lowered to [`Element`]s (includes read,
+//! embedded Ruby evaluated), old flat parameters are moved to their sections, and [`section!`](crate::section) turns an element into a
+//! plugin's typed parameters while the same declaration, as data, serves the checker and the manual. All faults go into [`Diagnostics`];
+//! nothing stops at the first.
 
 mod diagnostics;
+mod dump;
 mod element;
+mod encoding;
+mod glob;
+mod include;
+mod json;
+mod json_scan;
+mod lexer;
 mod literal;
+mod load;
+mod lower;
+mod number;
+mod quoted;
+mod render;
+pub mod ruby;
 mod schema;
 mod system;
+pub mod tree;
+mod unused;
+pub mod v0;
+pub mod v1;
+mod yaml;
 
 pub use diagnostics::{Diagnostics, Finding, Refused, Severity, Source, Span};
+pub use dump::dump;
 pub use element::{Element, Param, ParamValue};
-pub use literal::{FromLiteral, Octal, Seconds, Size};
+pub use glob::glob;
+pub use json::Json;
+pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
+pub use load::{FileType, LoadOptions, load};
+pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, plain_name, read_param};
-pub use system::System;
+pub use system::{CounterClient, CounterServer, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};
+pub use unused::warn_unused;

@@ -90,12 +90,15 @@ impl Section {
         let mut result = Ok(());
         for sub in self.sections {
             let found = element.sections(sub.name);
+            if let Some(section) = sub.section {
+                found.iter().for_each(|child| child.declare(section));
+            }
             if sub.required && found.is_empty() {
-                let message = format!("'<{}>' sections are required, in section {}", sub.name, element.tag_text());
+                let message = format!("'<{}>' sections are required{}", sub.name, element.place());
                 result = Err(diagnostics.error("FLM0207", Some(element.span), message));
             }
             if let (false, Some(second)) = (sub.many, found.get(1)) {
-                let message = format!("'<{}>' section cannot be written twice or more, in section {}", sub.name, element.tag_text());
+                let message = format!("'<{}>' section cannot be written twice or more{}", sub.name, element.place());
                 result = Err(diagnostics.error("FLM0208", Some(second.span), message));
             }
         }
@@ -113,8 +116,13 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
             say_if_old(element, declared, param.span, diagnostics)?;
             match &param.value {
                 ParamValue::Text(text) => (Some(text.as_str()), param.value_span),
+                ParamValue::Default if declared.required => {
+                    let message = format!("'{}' doesn't have default value", declared.name);
+                    return Err(diagnostics.error("FLM0209", Some(param.value_span), message));
+                }
                 ParamValue::Default => (declared.default, param.value_span),
-                ParamValue::Nil if declared.required => {
+                // What has a default other than nil cannot be nil either.
+                ParamValue::Nil if declared.required || declared.default.is_some() => {
                     let message = format!("'{}' parameter is required but nil is specified", declared.name);
                     return Err(diagnostics.error("FLM0203", Some(param.value_span), message));
                 }
@@ -125,11 +133,20 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
     };
     let Some(text) = text else {
         return T::absent().ok_or_else(|| {
-            let message = format!("'{}' parameter is required, in section {}", declared.name, element.tag_text());
+            let message = format!("'{}' parameter is required{}", declared.name, element.place());
             diagnostics.error("FLM0202", Some(element.span), message)
         });
     };
-    T::from_literal(text, diagnostics.strict()).map_err(|why| diagnostics.error("FLM0204", Some(span), format!("{}: {why}", declared.name)))
+    let strict = diagnostics.strict();
+    if let (Some(value), Some(_)) = (T::doubt(text, strict), param) {
+        diagnostics.warn("FLM0210", Some(span), format!("'{}': {text:?} is read as {value}", declared.name));
+    }
+    if !T::OPTIONAL && T::is_nil(text, strict) {
+        let why = T::from_literal(text, true).err().unwrap_or_else(|| "nil".to_owned());
+        let message = format!("'{}' parameter is required but nil is specified: {why}", declared.name);
+        return Err(diagnostics.error("FLM0203", Some(span), message));
+    }
+    T::from_literal(text, strict).map_err(|why| diagnostics.error("FLM0204", Some(span), format!("{}: {why}", declared.name)))
 }
 
 fn say_if_old(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {
@@ -137,7 +154,7 @@ fn say_if_old(element: &Element, declared: &Declared, span: super::Span, diagnos
         diagnostics.warn("FLM0205", Some(span), format!("'{}' parameter is deprecated: {instead}", declared.name));
     }
     if let Some(instead) = declared.obsoleted {
-        let message = format!("'{}' parameter is already removed: {instead}, in section {}", declared.name, element.tag_text());
+        let message = format!("'{}' parameter is already removed: {instead}{}", declared.name, element.place());
         return Err(diagnostics.error("FLM0206", Some(span), message));
     }
     Ok(())
@@ -205,6 +222,7 @@ macro_rules! section {
             /// Reads the section; every fault goes to `diagnostics`, not only the first.
             pub fn read(element: &$crate::config::Element, diagnostics: &$crate::config::Diagnostics) -> Result<$name, $crate::config::Refused> {
                 const SECTION: &$crate::config::Section = &$name::SECTION;
+                element.declare(SECTION);
                 SECTION.check_sections(element, diagnostics)?;
                 #[allow(unused_mut, unused_variables)]
                 let mut at = 0;

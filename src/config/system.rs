@@ -1,13 +1,283 @@
 //! The `<system>` section.
 
+use super::{Diagnostics, Element, Octal, Refused, Seconds, Size};
+use std::collections::BTreeMap;
+
+crate::choice! {
+    /// The least severe level that is logged.
+    pub enum LogLevel { Trace = "trace", Debug = "debug", Info = "info", Warn = "warn", Error = "error", Fatal = "fatal" }
+}
+
+crate::choice! {
+    /// How Flumen's own log lines are written.
+    pub enum LogFormat { Text = "text", Json = "json" }
+}
+
+crate::choice! {
+    /// What a full buffer does with more events.
+    pub enum SourceOnlyOverflow { ThrowException = "throw_exception", Block = "block", DropOldestChunk = "drop_oldest_chunk" }
+}
+
+crate::choice! {
+    /// How chunks are stored.
+    pub enum SourceOnlyCompress { Text = "text", Gzip = "gzip" }
+}
+
 crate::section! {
     /// What concerns the whole process.
     pub struct System {
-        /// The least severe level that is logged.
-        pub log_level: Option<String>,
+        /// How many workers there are.
+        pub workers: i64 = "1",
+        /// How long a worker that died is down before it is started again; workers are not processes here.
+        pub restart_worker_interval: Seconds = "0",
         /// Where buffers without a path of their own and backups are kept.
         pub root_dir: Option<String>,
+        /// The least severe level that is logged; info by default.
+        pub log_level: Option<LogLevel>,
+        /// Whether the stack trace of an error that repeats is left out; no stack traces are logged here.
+        pub suppress_repeated_stacktrace: Option<bool>,
+        /// How long the same line after itself is not logged again.
+        pub ignore_repeated_log_interval: Option<Seconds>,
+        /// How long the same line is not logged again.
+        pub ignore_same_log_interval: Option<Seconds>,
+        /// How long an emit error is not logged again.
+        pub emit_error_log_interval: Option<Seconds>,
+        /// Whether the configuration is not printed at start.
+        pub suppress_config_dump: Option<bool>,
+        /// Whether events of the log carry more fields.
+        pub log_event_verbose: Option<bool>,
+        /// Whether inputs are not started.
+        pub without_source: Option<bool>,
+        /// Whether only inputs are started, with buffers of their own.
+        pub with_source_only: Option<bool>,
+        /// Where commands are taken by HTTP.
+        pub rpc_endpoint: Option<String>,
+        /// Whether the configuration can be fetched by HTTP.
+        pub enable_get_dump: Option<bool>,
+        /// The name of the process.
+        pub process_name: Option<String>,
         /// Whether values that do not have the form of their type are errors.
         pub strict_config_value: bool = "false",
+        /// Whether times are packed by msgpack's own type.
+        pub enable_msgpack_time_support: Option<bool>,
+        /// Whether workers do not share their listening sockets.
+        pub disable_shared_socket: Option<bool>,
+        /// Whether inputs count their events.
+        pub enable_input_metrics: Option<bool>,
+        /// Whether plugins count bytes.
+        pub enable_size_metrics: Option<bool>,
+        /// Ruby's just-in-time compiler; there is no Ruby here.
+        pub enable_jit: bool = "false",
+        /// The permissions of files that are made, in octal.
+        pub file_permission: Option<Octal>,
+        /// The permissions of folders that are made, in octal.
+        pub dir_permission: Option<Octal>,
+        /// Permission bits that new files do not get, in octal.
+        pub umask: Option<Octal>,
+        /// A folder whose configuration files are read behind this one; empty for none.
+        pub config_include_dir: Option<String>,
+    }
+    sections {
+        "log": one(SystemLog),
+        "counter_server": one(CounterServer),
+        "counter_client": one(CounterClient),
+        "metrics": one(Metrics),
+        "source_only_buffer": one(SourceOnlyBuffer),
+    }
+}
+
+crate::section! {
+    /// Flumen's own log.
+    pub struct SystemLog {
+        /// The file; standard error without one.
+        pub path: Option<String>,
+        /// How lines are written.
+        pub format: LogFormat = "text",
+        /// The time at the start of a line.
+        pub time_format: String = "%Y-%m-%d %H:%M:%S %z",
+        /// How many old files are kept, or daily, weekly, monthly.
+        pub rotate_age: Option<RotateAge>,
+        /// From which size on a file is rotated.
+        pub rotate_size: Option<Size>,
+        /// Read and of no effect: there are no stack traces.
+        pub forced_stacktrace_level: Option<String>,
+    }
+}
+
+crate::section! {
+    /// Counters that processes share.
+    pub struct CounterServer {
+        /// Its name.
+        pub scope: String,
+        /// Port.
+        pub port: Option<i64>,
+        /// Address.
+        pub bind: Option<String>,
+        /// Where the counters are kept.
+        pub backup_path: String,
+    }
+}
+
+crate::section! {
+    /// The way to counters that processes share.
+    pub struct CounterClient {
+        /// Port.
+        pub port: Option<i64>,
+        /// Host.
+        pub host: String,
+        /// How long an operation may take.
+        pub timeout: Option<Seconds>,
+    }
+}
+
+crate::section! {
+    /// Where counters go.
+    pub struct Metrics {
+        /// The plugin that keeps them.
+        pub r#type: String = "local" [name "@type"],
+        /// Labels of each counter.
+        pub labels: BTreeMap<String, String> = "{}",
+    }
+}
+
+crate::section! {
+    /// The buffer while only inputs run.
+    pub struct SourceOnlyBuffer {
+        /// How many threads flush.
+        pub flush_thread_count: i64 = "1",
+        /// What happens when it is full.
+        pub overflow_action: SourceOnlyOverflow = "drop_oldest_chunk",
+        /// Where its chunks are.
+        pub path: Option<String>,
+        /// How often it is flushed.
+        pub flush_interval: Option<Seconds>,
+        /// The size of a chunk.
+        pub chunk_limit_size: Option<Size>,
+        /// The size of all chunks.
+        pub total_limit_size: Option<Size>,
+        /// How chunks are stored.
+        pub compress: Option<SourceOnlyCompress>,
+    }
+}
+
+/// When the log file is rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RotateAge {
+    /// By size, keeping this many old files.
+    Files(u32),
+    /// `daily`, `weekly` or `monthly`.
+    Period(String),
+}
+
+impl super::FromLiteral for RotateAge {
+    const KIND: super::Kind = super::Kind::String;
+
+    fn from_literal(text: &str, _strict: bool) -> Result<RotateAge, String> {
+        match text {
+            "daily" | "weekly" | "monthly" => Ok(RotateAge::Period(text.to_owned())),
+            number => number
+                .parse()
+                .map(RotateAge::Files)
+                .map_err(|_| format!("invalid value for Integer(): {number:?}, expected a number, daily, weekly or monthly")),
+        }
+    }
+}
+
+impl LogLevel {
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            LogLevel::Trace => "trace",
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+            LogLevel::Fatal => "fatal",
+        }
+    }
+}
+
+impl System {
+    /// Reads the `<system>` section of a whole configuration; the defaults where there is none.
+    ///
+    /// From here on `diagnostics` is strict where the section says so. What one process cannot do is noted.
+    pub fn of(root: &Element, diagnostics: &Diagnostics) -> Result<System, Refused> {
+        let sections = root.sections("system");
+        if let Some(second) = sections.get(1) {
+            return Err(diagnostics.error("FLM0130", Some(second.span), "<system> is duplicated. <system> should be only one"));
+        }
+        let Some(element) = sections.first() else { return System::read(&Element::new("system", "", root.span), diagnostics) };
+        let strict = element.text("strict_config_value").is_some_and(|text| matches!(text, "true" | "yes" | "") || text.starts_with('#'));
+        diagnostics.set_strict(diagnostics.strict() || strict);
+        let system = System::read(element, diagnostics);
+        let log = SystemLog::of(root, diagnostics);
+        for (name, read) in [
+            ("counter_server", CounterServer::check as fn(&Element, &Diagnostics)),
+            ("counter_client", CounterClient::check),
+            ("metrics", Metrics::check),
+            ("source_only_buffer", SourceOnlyBuffer::check),
+        ] {
+            if let Some(section) = element.section(name) {
+                read(section, diagnostics);
+                diagnostics.note(
+                    "FLM0132",
+                    Some(section.span),
+                    format!("<{name}> is accepted and has no effect: there is one process, and it counts by itself"),
+                );
+            }
+        }
+        let system = system?;
+        if system.workers < 1 {
+            return Err(diagnostics.error(
+                "FLM0131",
+                element.param("workers").map(|param| param.value_span),
+                format!("invalid number of workers (must be > 0): {}", system.workers),
+            ));
+        }
+        log?;
+        system.note_differences(element, diagnostics);
+        Ok(system)
+    }
+
+    /// Says which parameters do nothing here, a line each.
+    fn note_differences(&self, element: &Element, diagnostics: &Diagnostics) {
+        const WITHOUT_EFFECT: [(&str, &str); 8] = [
+            ("restart_worker_interval", "workers are threads of this process and do not die alone"),
+            ("suppress_repeated_stacktrace", "no stack traces are logged"),
+            ("enable_jit", "there is no Ruby"),
+            ("enable_msgpack_time_support", "times are always read and written in both forms"),
+            ("disable_shared_socket", "there is one process, which owns all sockets"),
+            ("process_name", "the process keeps its name"),
+            ("with_source_only", "inputs and outputs start together"),
+            ("umask", "the umask of whoever starts the process counts"),
+        ];
+        for (name, why) in WITHOUT_EFFECT {
+            let off = |text: &super::ParamValue| matches!(text, super::ParamValue::Text(text) if text == "false" || text == "no");
+            if let Some(param) = element.param(name).filter(|param| !off(&param.value)) {
+                diagnostics.note("FLM0133", Some(param.span), format!("'{name}' in <system> has no effect: {why}"));
+            }
+        }
+    }
+}
+
+macro_rules! checked {
+    ($($name:ident),*) => { $(impl $name {
+        fn check(element: &Element, diagnostics: &Diagnostics) {
+            // Its faults are in the diagnostics; the values are of no use.
+            let _ = $name::read(element, diagnostics);
+        }
+    })* };
+}
+
+checked!(CounterServer, CounterClient, Metrics, SourceOnlyBuffer);
+
+impl SystemLog {
+    /// Reads `<log>` in the `<system>` section; the defaults where there is none.
+    pub fn of(root: &Element, diagnostics: &Diagnostics) -> Result<SystemLog, Refused> {
+        let element = root.section("system").and_then(|system| system.section("log"));
+        match element {
+            Some(element) => SystemLog::read(element, diagnostics),
+            None => SystemLog::read(&Element::new("log", "", root.span), diagnostics),
+        }
     }
 }

@@ -1,0 +1,389 @@
+//! The parser of the v1 syntax: text into a lossless [`Tree`], all faults into the diagnostics, never stopping at the first.
+//!
+//! After a fault it goes on at the next line, or where the broken value seems to end, so that one mistake gives one message.
+
+use super::lexer::Scanner;
+use super::quoted;
+use super::tree::{IncludeNode, Literal, Node, ParamNode, SectionNode, Tree};
+use super::{Diagnostics, Span};
+
+/// How deep sections can be nested: far beyond real files, and small enough for the stack.
+const MAX_DEPTH: usize = 64;
+
+/// Parameters whose names may start with `@` everywhere.
+const RESERVED: [&str; 4] = ["@type", "@id", "@label", "@log_level"];
+
+/// Sections in which any other `@` is refused.
+const STRICT_SECTIONS: [&str; 4] = ["match", "source", "filter", "system"];
+
+/// Reads source number `file`, whose text is `text`.
+pub fn parse(text: &str, file: u32, diagnostics: &Diagnostics) -> Tree {
+    let mut parser = Parser { scanner: Scanner::new(text), file, diagnostics, open: Vec::new(), closing: None };
+    let mut nodes = Vec::new();
+    // A stray `</x>` ends a level; at the top there is none, so reading goes on behind it.
+    while !parser.scanner.at_end() {
+        parser.level(&mut nodes);
+    }
+    Tree { file, nodes }
+}
+
+/// An open section: its name and the column of its tag.
+struct Open {
+    name: String,
+    column: usize,
+    span: Span,
+}
+
+/// The state of one run.
+pub(super) struct Parser<'a> {
+    pub(super) scanner: Scanner<'a>,
+    pub(super) file: u32,
+    pub(super) diagnostics: &'a Diagnostics,
+    open: Vec<Open>,
+    /// A closing tag that ends this many levels, with its place.
+    closing: Option<(usize, Span)>,
+}
+
+impl Parser<'_> {
+    /// A span of this text.
+    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+        Span { file: self.file, start: start as u32, end: end as u32 }
+    }
+
+    /// Records an error at a place.
+    pub(super) fn fault(&self, code: &'static str, start: usize, end: usize, message: impl Into<String>) {
+        self.diagnostics.error(code, Some(self.span(start, end)), message);
+    }
+
+    /// Reads nodes up to the end of the text or the closing tag of the innermost open section.
+    fn level(&mut self, nodes: &mut Vec<Node>) {
+        loop {
+            self.spacing(nodes);
+            let start = self.scanner.pos;
+            if self.scanner.at_end() {
+                if let Some(open) = self.open.last() {
+                    let message = format!("expected end tag '</{}>' but got end of file", open.name);
+                    self.diagnostics.error("FLM0102", Some(open.span), message);
+                }
+                return;
+            }
+            if self.scanner.skip("</") {
+                self.closing_tag(start, nodes);
+                if self.closing.is_some() {
+                    return;
+                }
+            } else if self.scanner.skip("<") {
+                self.section(start, nodes);
+                if self.closing.is_some() {
+                    return;
+                }
+            } else if self.open.is_empty() && self.at_include() {
+                self.include_at_top(start, nodes);
+            } else {
+                self.param(start, nodes);
+            }
+        }
+    }
+
+    /// Blanks, line ends and comments.
+    fn spacing(&mut self, nodes: &mut Vec<Node>) {
+        loop {
+            let start = self.scanner.pos;
+            match self.scanner.peek() {
+                Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                    self.scanner.pos = self.scanner.after_white(start);
+                    nodes.push(Node::Blank(self.span(start, self.scanner.pos)));
+                }
+                Some(b'#') => {
+                    self.scanner.pos = self.scanner.comment_stop(start);
+                    nodes.push(Node::Comment(self.span(start, self.scanner.pos)));
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// The rest of a line behind a value or a tag: blanks and a comment. `false` where there is something else.
+    fn line_end(&mut self, nodes: &mut Vec<Node>) -> bool {
+        let start = self.scanner.pos;
+        if !self.scanner.line_ends(start) {
+            return false;
+        }
+        let behind = self.scanner.after_blanks(start);
+        if behind > start {
+            nodes.push(Node::Blank(self.span(start, behind)));
+        }
+        self.scanner.pos = behind;
+        if self.scanner.peek() == Some(b'#') {
+            self.scanner.pos = self.scanner.line_stop(behind);
+            nodes.push(Node::Comment(self.span(behind, self.scanner.pos)));
+        }
+        true
+    }
+
+    /// Steps over the rest of the line; `nodes` gets it as broken, from `start` on.
+    fn skip_line(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        self.scanner.pos = self.scanner.line_stop(self.scanner.pos);
+        nodes.push(Node::Broken(self.span(start, self.scanner.pos)));
+    }
+
+    fn closing_tag(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        let name = self.scanner.name();
+        self.scanner.pos = self.scanner.after_spacing(self.scanner.pos);
+        if !self.scanner.skip(">") {
+            self.fault("FLM0103", start, self.scanner.pos, format!("expected character in tag name: '</{name}' is not followed by '>'"));
+            self.scanner.pos = self.scanner.pos.min(self.scanner.line_stop(start));
+            self.scanner.pos = self.scanner.line_stop(self.scanner.pos);
+        }
+        let span = self.span(start, self.scanner.pos);
+        let mut tail = Vec::new();
+        if !self.line_end(&mut tail) {
+            let at = self.scanner.pos;
+            self.fault("FLM0104", at, self.scanner.line_stop(at), "expected end of line after end tag");
+            self.skip_line(at, &mut tail);
+        }
+        self.match_closing(name, span);
+        if self.closing.is_none() {
+            nodes.push(Node::Broken(span));
+            nodes.append(&mut tail);
+        } else {
+            // What follows the tag is read again as part of the outer section.
+            self.scanner.pos = tail.first().map_or(self.scanner.pos, |node| first_byte(node));
+            if let Some(Node::Broken(broken)) = tail.last() {
+                // Already said: the outer level must not say it again.
+                self.scanner.pos = broken.end as usize;
+                self.closing = self.closing.map(|(levels, span)| (levels, Span { end: broken.end, ..span }));
+            }
+        }
+    }
+
+    /// Decides which open section a closing tag ends.
+    fn match_closing(&mut self, name: &str, span: Span) {
+        let Some(innermost) = self.open.last() else {
+            let what =
+                if name.is_empty() { "expected EOF".to_owned() } else { format!("unmatched end tag '</{name}>': no section is open") };
+            self.diagnostics.error("FLM0101", Some(span), what);
+            return;
+        };
+        if innermost.name == name {
+            self.closing = Some((1, span));
+            return;
+        }
+        let message = format!("unmatched end tag '</{name}>': <{}> is open", innermost.name);
+        self.diagnostics.error("FLM0101", Some(span), message);
+        let column = self.column(span.start as usize);
+        let outer = self.open.iter().rev().position(|open| open.name == name);
+        // A tag that stands below its opening tag closes it, whatever its name: a slip of the pen. Otherwise it closes the
+        // section of its name, and the inner ones with it, unless it is a stray one.
+        self.closing = match outer {
+            _ if innermost.column == column && outer.is_none() => Some((1, span)),
+            Some(outer) if self.open[self.open.len() - 1 - outer].column >= column || innermost.column > column => Some((outer + 1, span)),
+            _ => None,
+        };
+    }
+
+    fn column(&self, pos: usize) -> usize {
+        let before = &self.scanner.text().as_bytes()[..pos];
+        pos - before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)
+    }
+
+    fn section(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        let name = self.scanner.name().to_owned();
+        self.scanner.pos = self.scanner.after_spacing(self.scanner.pos);
+        let arg = self.string(Boundary::Arg);
+        let before = self.scanner.pos;
+        let behind = self.scanner.after_spacing(before);
+        let mut tail = Vec::new();
+        self.scanner.pos = behind;
+        if self.scanner.skip(">") {
+            self.expect_line_end_after_tag(&name, &mut tail);
+        } else {
+            self.fault("FLM0118", before, self.scanner.line_stop(before), format!("expected '>' to end '<{name}'"));
+            self.scanner.pos = self.scanner.line_stop(before);
+        }
+        let open_end = tail.first().map_or(self.scanner.pos, first_byte);
+        let open = self.span(start, open_end);
+        let closed_on_line = matches!(tail.last(), Some(Node::Broken(_))) && self.closing.take().is_some();
+        let mut section = SectionNode { open, name: name.clone(), arg, children: tail, close: None };
+        if !closed_on_line {
+            if self.open.len() >= MAX_DEPTH {
+                self.fault("FLM0113", start, open_end, format!("sections are nested deeper than {MAX_DEPTH}"));
+                self.scanner.pos = self.scanner.text().len();
+                section.children.push(Node::Broken(self.span(open_end, self.scanner.pos)));
+            } else {
+                self.open.push(Open { name, column: self.column(start), span: open });
+                self.level(&mut section.children);
+                self.open.pop();
+                section.close = self.take_closing();
+            }
+        }
+        nodes.push(Node::Section(section));
+    }
+
+    /// Reads the rest of the line behind an opening tag. A whole section on one line sets `closing`.
+    fn expect_line_end_after_tag(&mut self, name: &str, tail: &mut Vec<Node>) {
+        if self.line_end(tail) {
+            return;
+        }
+        let at = self.scanner.pos;
+        let stop = self.scanner.line_stop(at);
+        self.fault("FLM0104", at, stop, "expected end of line after tag");
+        if self.scanner.text()[at..stop].contains(&format!("</{name}>")) {
+            self.closing = Some((1, self.span(stop, stop)));
+        }
+        self.skip_line(at, tail);
+    }
+
+    /// The closing tag, if the level that just ended was ended by it.
+    fn take_closing(&mut self) -> Option<Span> {
+        match self.closing.take() {
+            Some((1, span)) => Some(span),
+            Some((levels, span)) => {
+                self.closing = Some((levels - 1, span));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Whether an include with or without `@` is here, as it is read at the top of a file.
+    fn at_include(&self) -> bool {
+        let rest = self.scanner.rest();
+        let behind = rest.strip_prefix("@include").or_else(|| rest.strip_prefix("include"));
+        behind.is_some_and(|behind| matches!(behind.as_bytes().first(), None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'#')))
+    }
+
+    fn include_at_top(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        let old = !self.scanner.skip("@include");
+        if old {
+            self.scanner.skip("include");
+        }
+        // At the top, blank lines and comments may stand between the key and what is included.
+        self.scanner.pos = self.scanner.after_spacing(self.scanner.pos);
+        self.include_value(start, old, nodes);
+    }
+
+    fn include_value(&mut self, start: usize, old: bool, nodes: &mut Vec<Node>) {
+        let uri = if self.scanner.at_end() { None } else { self.string(Boundary::Value) };
+        let span = self.span(start, self.scanner.pos);
+        nodes.push(Node::Include(IncludeNode { span, uri, old }));
+        // Fluentd: what follows a quoted name on its line is read as the next parameter; that is a slip, and said.
+        self.expect_line_end(span, nodes);
+    }
+
+    fn expect_line_end(&mut self, behind: Span, nodes: &mut Vec<Node>) {
+        if self.line_end(nodes) {
+            return;
+        }
+        let at = self.scanner.pos;
+        let stop = self.scanner.line_stop(at);
+        let rest = excerpt(&self.scanner.text()[at..stop]);
+        let value = excerpt(&self.scanner.text()[behind.start as usize..behind.end as usize]);
+        self.fault("FLM0104", at, stop, format!("expected end of line behind {value}, but got {rest}"));
+        self.skip_line(at, nodes);
+    }
+
+    fn param(&mut self, start: usize, nodes: &mut Vec<Node>) {
+        let faults = self.diagnostics.len();
+        let Some(key) = self.string(Boundary::Key) else {
+            return self.skip_line(start, nodes);
+        };
+        let key_end = self.scanner.pos;
+        let value_start = self.scanner.after_white(key_end);
+        let ends = value_start >= self.scanner.text().len() || self.scanner.text()[key_end..value_start].contains('\n');
+        if ends {
+            nodes.push(Node::Param(ParamNode { span: self.span(start, key_end), key, value: None }));
+            return;
+        }
+        if value_start == key_end {
+            if self.diagnostics.len() == faults {
+                self.fault(
+                    "FLM0104",
+                    key_end,
+                    self.scanner.line_stop(key_end),
+                    "expected a blank or the end of the line behind the quoted name of a parameter",
+                );
+            }
+            return self.skip_line(start, nodes);
+        }
+        self.scanner.pos = value_start;
+        if key.plain_text() == Some("@include") {
+            return self.include_value(start, false, nodes);
+        }
+        self.check_reserved(&key);
+        let value = self.literal();
+        let span = self.span(start, self.scanner.pos);
+        let value_span = self.span(value_start, self.scanner.pos);
+        nodes.push(Node::Param(ParamNode { span, key, value }));
+        if self.diagnostics.len() == faults || self.scanner.line_ends(self.scanner.pos) {
+            self.expect_line_end(value_span, nodes);
+        } else {
+            // The value was broken and that has been said.
+            let at = self.scanner.pos;
+            self.skip_line(at, nodes);
+        }
+    }
+
+    fn check_reserved(&self, key: &Literal) {
+        let Some(name) = key.plain_text().filter(|name| name.starts_with('@') && !RESERVED.contains(name)) else { return };
+        let parent = self.open.last().map(|open| open.name.as_str());
+        if parent.is_none_or(|parent| STRICT_SECTIONS.contains(&parent)) {
+            let message = format!("'@' is the system reserved prefix. Don't use '@' prefix parameter in the configuration: {name}");
+            self.diagnostics.error("FLM0109", Some(key.span), message);
+        } else {
+            let message =
+                format!("'@' is the system reserved prefix. It works in the nested configuration for now but it will be rejected: {name}");
+            self.diagnostics.warn("FLM0119", Some(key.span), message);
+        }
+    }
+
+    /// A value: JSON, quoted, or plain.
+    fn literal(&mut self) -> Option<Literal> {
+        match self.scanner.peek() {
+            Some(b'[' | b'{') => Some(quoted::json(self)),
+            _ => self.string(Boundary::Value),
+        }
+    }
+
+    /// A quoted or a plain string; `None` where it would be empty without quotes.
+    fn string(&mut self, boundary: Boundary) -> Option<Literal> {
+        match self.scanner.peek() {
+            Some(b'"') => Some(quoted::double(self)),
+            Some(b'\'') => Some(quoted::single(self)),
+            _ => {
+                let start = self.scanner.pos;
+                let stop = match boundary {
+                    Boundary::Key => self.scanner.plain_key_stop(start),
+                    Boundary::Arg => self.scanner.plain_arg_stop(start),
+                    Boundary::Value => self.scanner.plain_value_stop(start),
+                };
+                self.scanner.pos = stop;
+                (stop > start).then(|| quoted::plain(self, start, stop))
+            }
+        }
+    }
+}
+
+/// What ends an unquoted string.
+#[derive(Clone, Copy)]
+enum Boundary {
+    Key,
+    Arg,
+    Value,
+}
+
+fn first_byte(node: &Node) -> usize {
+    match node {
+        Node::Blank(span) | Node::Comment(span) | Node::Broken(span) => span.start as usize,
+        Node::Param(param) => param.span.start as usize,
+        Node::Include(include) => include.span.start as usize,
+        Node::Section(section) => section.open.start as usize,
+    }
+}
+
+/// The start of a text, for messages.
+fn excerpt(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let first = text.lines().next().unwrap_or("").trim();
+    if first.chars().count() > SHOWN { format!("{}...", first.chars().take(SHOWN).collect::<String>()) } else { first.to_owned() }
+}
