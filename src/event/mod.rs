@@ -5,6 +5,7 @@
 mod batch;
 mod fields;
 pub mod json;
+mod keys;
 pub mod msgpack;
 mod record;
 pub mod ruby;

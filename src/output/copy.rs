@@ -72,7 +72,9 @@ impl Copy {
             let result = store.sink.emit(scope, tag, batch);
             previous_succeeded = result.is_ok();
             match result {
-                Err(error) if store.ignore_error => crate::error!("ignore emit error: error_class={} error={:?}", error.class, error.message),
+                Err(error) if store.ignore_error => {
+                    crate::error!("ignore emit error: error_class={} error={:?}", error.class, error.message)
+                }
                 other => other?,
             }
         }
