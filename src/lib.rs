@@ -10,5 +10,6 @@ pub mod log;
 pub mod net;
 pub mod output;
 pub mod parser;
+pub mod pipeline;
 pub mod plugin;
 pub mod regex;

@@ -1,6 +1,9 @@
-//! The unit of delivery and retry.
+//! The unit of delivery and retry, and the sixteen bytes that name one.
 
-use crate::event::Tag;
+use crate::event::{EventTime, Tag};
+use std::cell::Cell;
+use std::fmt::Write;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// What all events of a chunk have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -24,4 +27,59 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// How many events.
     pub records: usize,
+}
+
+impl Chunk {
+    /// An empty chunk with a name of its own.
+    pub fn new(keys: ChunkKeys) -> Chunk {
+        Chunk { id: new_id(), keys, bytes: Vec::new(), records: 0 }
+    }
+
+    /// Its name in hexadecimal digits, as log lines and file names show it.
+    pub fn hex(&self) -> String {
+        self.id.iter().fold(String::with_capacity(32), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+fn new_id() -> [u8; 16] {
+    let now = EventTime::now();
+    let micros = now.sec as u64 * 1_000_000 + u64::from(now.nsec) / 1000;
+    let head = (micros << 12) | (random() & 0xfff);
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&head.to_be_bytes());
+    id[8..].copy_from_slice(&random().to_be_bytes());
+    id
+}
+
+/// Random enough for names of chunks and for spreading retries; no secret may come from it.
+pub fn random() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(RandomState::new().build_hasher().finish() | 1);
+    }
+    // xorshift64*: three shifts and a multiplication.
+    let mut state = STATE.get();
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    STATE.set(state);
+    state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differ_and_start_with_the_time() {
+        let one = Chunk::new(ChunkKeys::default());
+        let two = Chunk::new(ChunkKeys::default());
+        assert_ne!(one.id, two.id);
+        assert_eq!(one.hex().len(), 32);
+        let micros = u64::from_be_bytes(one.id[..8].try_into().unwrap()) >> 12;
+        let now = EventTime::now().sec as u64;
+        assert!(now - micros / 1_000_000 <= 1, "{micros}");
+    }
 }

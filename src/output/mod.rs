@@ -5,7 +5,7 @@ pub mod null;
 pub mod relabel;
 pub mod roundrobin;
 
-use crate::buffer::Chunk;
+use crate::buffer::{Chunk, Defaults};
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
 use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
@@ -45,6 +45,11 @@ pub trait BufferedOutput: Send + Sync {
         Err(FormatError { class: "NotImplementedError", message: "this output takes packed chunks".to_owned() })
     }
 
+    /// What its `<buffer>` section holds where the configuration says nothing.
+    fn buffer_defaults(&self) -> Defaults {
+        Defaults::default()
+    }
+
     /// Delivers a chunk.
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>>;
 }
@@ -52,7 +57,8 @@ pub trait BufferedOutput: Send + Sync {
 /// Why a chunk was not delivered.
 #[derive(Debug)]
 pub enum WriteError {
-    /// Later, the same chunk again.
+    /// Later, the same chunk again. A `std::io::Error` or `tokio::time::error::Elapsed` among the causes says that the server was not
+    /// reached: no other chunk is tried before a probe gets through. Without one it is this chunk's trouble alone.
     Retry(anyhow::Error),
     /// Some of it was delivered or rejected for good; the rest, as the chunk's remaining bytes and count, later again.
     Partial {
@@ -65,6 +71,15 @@ pub enum WriteError {
     },
     /// Never: the chunk goes to the secondary or the backup folder.
     Unrecoverable(anyhow::Error),
+}
+
+impl WriteError {
+    /// What was wrong.
+    pub fn into_reason(self) -> anyhow::Error {
+        match self {
+            WriteError::Retry(reason) | WriteError::Unrecoverable(reason) | WriteError::Partial { reason, .. } => reason,
+        }
+    }
 }
 
 /// All outputs.

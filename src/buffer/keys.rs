@@ -1,0 +1,180 @@
+//! Chunk keys, compiled: what a `<buffer tag, time, $.a.b>` asks of each event.
+
+use super::ChunkKeys;
+use crate::event::{Event, Record, Tag, Value, ruby};
+use jiff::tz::{Offset, TimeZone};
+use std::borrow::Cow;
+
+/// The chunk keys of a buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// Whether the tag is one.
+    pub tag: bool,
+    /// Whether the time is one, and how it is sliced.
+    pub time: Option<TimeSlices>,
+    /// The fields that are.
+    pub fields: Vec<FieldKey>,
+}
+
+/// A field that is a chunk key.
+#[derive(Clone, Debug)]
+pub struct FieldKey {
+    /// As configured: `kind`, `$.a.b`.
+    pub name: String,
+    path: Vec<String>,
+}
+
+impl FieldKey {
+    /// A key as configured: a name, or `$.` and names with dots between.
+    pub fn parse(name: &str) -> Result<FieldKey, String> {
+        let path: Vec<String> = match name.strip_prefix("$.") {
+            Some(dotted) => dotted.split('.').map(str::to_owned).collect(),
+            None => vec![name.to_owned()],
+        };
+        if path.iter().any(|key| key.is_empty() || key.contains(char::is_whitespace)) {
+            return Err(format!("'{name}' is no key, expected a name or names with dots between"));
+        }
+        Ok(FieldKey { name: name.to_owned(), path })
+    }
+
+    fn get<'a>(&self, record: &Record<'a>) -> Option<Value<'a>> {
+        let (first, rest) = self.path.split_first()?;
+        rest.iter().try_fold(record.get(first.as_bytes())?, |value, key| value.get(key.as_bytes()).copied())
+    }
+}
+
+/// How time is sliced.
+#[derive(Clone, Debug)]
+pub struct TimeSlices {
+    /// Length in seconds.
+    pub length: i64,
+    /// Seconds that a slice waits after its end.
+    pub wait: i64,
+    /// Where its days and hours begin.
+    pub zone: TimeZone,
+}
+
+impl TimeSlices {
+    /// Start of the slice that a time in seconds since 1970 is in.
+    pub fn start(&self, sec: i64) -> i64 {
+        sec - (sec + offset_at(&self.zone, sec)).rem_euclid(self.length)
+    }
+
+    /// Whether a slice and the wait after it are over.
+    pub fn is_over(&self, start: i64, now: i64) -> bool {
+        start < now - now.rem_euclid(self.length) && start.saturating_add(self.length).saturating_add(self.wait) <= now
+    }
+}
+
+fn offset_at(zone: &TimeZone, sec: i64) -> i64 {
+    match zone.to_fixed_offset() {
+        Ok(offset) => i64::from(offset.seconds()),
+        Err(_) => jiff::Timestamp::from_second(sec).map_or(0, |time| i64::from(zone.to_offset(time).seconds())),
+    }
+}
+
+impl Keys {
+    /// Whether all events of a batch have the same keys.
+    pub fn are_simple(&self) -> bool {
+        self.time.is_none() && self.fields.is_empty()
+    }
+
+    /// Whether there are none: all events share their chunks.
+    pub fn are_none(&self) -> bool {
+        self.are_simple() && !self.tag
+    }
+
+    /// The keys of a whole batch, where they are simple.
+    pub fn of_tag(&self, tag: &Tag) -> ChunkKeys {
+        ChunkKeys { tag: self.tag.then(|| tag.clone()), timekey: None, variables: Vec::new() }
+    }
+
+    /// The keys of one event.
+    pub fn of(&self, tag: &Tag, event: &Event<'_>) -> ChunkKeys {
+        let variables = self.fields.iter().map(|field| (field.name.clone(), self.value(field, event).map(Cow::into_owned))).collect();
+        ChunkKeys { tag: self.tag.then(|| tag.clone()), timekey: self.time.as_ref().map(|time| time.start(event.time.sec)), variables }
+    }
+
+    /// Whether `keys`, found for another event of the same tag, are this event's too: most neighbours are alike, and nothing is allocated for them.
+    pub fn fit(&self, keys: &ChunkKeys, event: &Event<'_>) -> bool {
+        keys.timekey == self.time.as_ref().map(|time| time.start(event.time.sec))
+            && self.fields.iter().zip(&keys.variables).all(|(field, (_, value))| self.value(field, event).as_deref() == value.as_deref())
+    }
+
+    fn value<'a>(&self, field: &FieldKey, event: &Event<'a>) -> Option<Cow<'a, str>> {
+        key_text(field.get(&event.record)?)
+    }
+}
+
+/// A field's value as part of a name; `None` for nil.
+fn key_text<'a>(value: Value<'a>) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Nil => None,
+        Value::Str(bytes) | Value::Bin(bytes) => Some(String::from_utf8_lossy(bytes)),
+        other => {
+            let mut text = Vec::new();
+            ruby::to_s(&other, &mut text);
+            Some(Cow::Owned(String::from_utf8_lossy(&text).into_owned()))
+        }
+    }
+}
+
+/// The zone of a name as Fluentd takes them: `+09:00`, `+0900`, `+09`, `Asia/Tokyo`; `None` for anything else.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    if let Some(sign) = name.chars().next().filter(|c| matches!(c, '+' | '-')) {
+        let digits = match name.as_bytes()[1..] {
+            [a, b] => [a, b, b'0', b'0'],
+            [a, b, c, d] | [a, b, b':', c, d] => [a, b, c, d],
+            _ => return None,
+        };
+        let number = |at: usize| digits[at].is_ascii_digit().then(|| i32::from(digits[at] - b'0'));
+        let seconds = (number(0)? * 10 + number(1)?) * 3600 + (number(2)? * 10 + number(3)?) * 60;
+        return Offset::from_seconds(if sign == '-' { -seconds } else { seconds }).ok().map(TimeZone::fixed);
+    }
+    let parts: Vec<&str> = name.split('/').collect();
+    if !(2..=3).contains(&parts.len()) || parts.iter().any(|part| part.is_empty()) {
+        return None;
+    }
+    TimeZone::get(name).ok()
+}
+
+/// The machine's offset at present, which is the default zone of time slices.
+pub fn local_zone() -> TimeZone {
+    TimeZone::fixed(jiff::Zoned::now().offset())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(length: i64, zone_name: &str) -> TimeSlices {
+        TimeSlices { length, wait: 60, zone: zone(zone_name).unwrap() }
+    }
+
+    #[test]
+    fn slices_begin_where_the_zone_says() {
+        let noon = 1_700_000_000; // 2023-11-14 22:13:20 UTC
+        assert_eq!(slices(86_400, "+00:00").start(noon), 1_699_920_000);
+        assert_eq!(slices(86_400, "+0900").start(noon), 1_699_920_000 + 54_000);
+        assert_eq!(slices(3600, "Asia/Kolkata").start(noon), 1_699_999_200 - 1800);
+        assert_eq!(slices(60, "-03").start(-1), -60);
+    }
+
+    #[test]
+    fn a_slice_is_over_after_its_wait() {
+        let slices = slices(3600, "+00");
+        assert!(!slices.is_over(7200, 7200 + 3600 + 59));
+        assert!(slices.is_over(7200, 7200 + 3600 + 60));
+        assert!(!slices.is_over(7200, 7300));
+    }
+
+    #[test]
+    fn zones_are_offsets_or_names_with_a_slash() {
+        for good in ["+09:00", "-0330", "+09", "Asia/Tokyo", "America/Argentina/Buenos_Aires"] {
+            assert!(zone(good).is_some(), "{good}");
+        }
+        for bad in ["UTC", "JST", "+9", "0900", "+09:0", "Asia/Nowhere", "Asia/", "", "+ab"] {
+            assert!(zone(bad).is_none(), "{bad}");
+        }
+    }
+}

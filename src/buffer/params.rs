@@ -1,0 +1,133 @@
+//! The parameters of a `<buffer>` section, as they are written; [`Settings`](super::Settings) says what they come to.
+
+use crate::config::{Diagnostics, Element, Refused, Seconds, Size};
+
+crate::choice! {
+    /// When staged chunks are queued for delivery.
+    pub enum FlushMode { Default = "default", Lazy = "lazy", Interval = "interval", Immediate = "immediate" }
+}
+
+crate::choice! {
+    /// What happens to events that come when the buffer is full.
+    pub enum OverflowAction { ThrowException = "throw_exception", Block = "block", DropOldestChunk = "drop_oldest_chunk" }
+}
+
+crate::choice! {
+    /// How waiting chunks are kept.
+    pub enum Compress { Text = "text", Gzip = "gzip", Zstd = "zstd" }
+}
+
+crate::choice! {
+    /// How the pauses between retries grow.
+    pub enum RetryType { ExponentialBackoff = "exponential_backoff", Periodic = "periodic" }
+}
+
+crate::section! {
+    /// How events wait before they are delivered: in chunks of common keys, given behind the section's name (`<buffer tag, time>`).
+    pub struct Params {
+        /// Where the events wait: `memory`.
+        pub r#type: String = "memory" [name "@type", alias "type"],
+        /// The length of a time slice, where `time` is a chunk key.
+        pub timekey: Option<Seconds>,
+        /// How long a time slice waits for late events after its end.
+        pub timekey_wait: Seconds = "600",
+        /// Whether time slices are those of UTC.
+        pub timekey_use_utc: bool = "false",
+        /// The time zone of time slices, such as `+0900` or `Asia/Tokyo`; that of the machine by default.
+        pub timekey_zone: Option<String>,
+        /// Whether what waits is delivered at the end of the process; true by default in memory.
+        pub flush_at_shutdown: Option<bool>,
+        /// When chunks are queued: by age (`interval`), when their time slice is over (`lazy`), at once (`immediate`).
+        pub flush_mode: FlushMode = "default",
+        /// The age at which chunks are queued.
+        pub flush_interval: Seconds = "60",
+        /// How many chunks are delivered at the same time.
+        pub flush_thread_count: i64 = "1",
+        /// The least pause between two looks for chunks that are due.
+        pub flush_thread_interval: f64 = "1.0",
+        /// A pause between deliveries while chunks are queued, unless new events end it. Without the parameter there is none.
+        pub flush_thread_burst_interval: Option<f64>,
+        /// How long an output that learns of success later waits for it.
+        pub delayed_commit_timeout: Seconds = "60",
+        /// What happens when the buffer is full; `block` by default.
+        pub overflow_action: Option<OverflowAction>,
+        /// Whether retries never end.
+        pub retry_forever: bool = "false",
+        /// How long a chunk is retried.
+        pub retry_timeout: Seconds = "72h",
+        /// How often a chunk is retried.
+        pub retry_max_times: Option<i64>,
+        /// The part of the time of retries after which the secondary takes over.
+        pub retry_secondary_threshold: f64 = "0.8",
+        /// How the pauses between retries grow.
+        pub retry_type: RetryType = "exponential_backoff",
+        /// The first pause, and the factor of the others.
+        pub retry_wait: Seconds = "1",
+        /// The base of the growth of pauses.
+        pub retry_exponential_backoff_base: f64 = "2",
+        /// The longest pause.
+        pub retry_max_interval: Option<Seconds>,
+        /// Whether pauses vary by an eighth, so that many senders do not come back at the same moment.
+        pub retry_randomize: bool = "true",
+        /// Bytes of a chunk, uncompressed.
+        pub chunk_limit_size: Size = "8m",
+        /// Bytes of all chunks together.
+        pub total_limit_size: Size = "512m",
+        /// Instead of `total_limit_size`: how many chunks of the full size may wait.
+        pub queue_limit_length: Option<i64>,
+        /// Events of a chunk.
+        pub chunk_limit_records: Option<i64>,
+        /// The part of a chunk's limit at which it counts as full.
+        pub chunk_full_threshold: f64 = "0.95",
+        /// How many chunks may be queued before younger ones keep collecting events; `flush_thread_count` by default.
+        pub queued_chunks_limit_size: Option<i64>,
+        /// How chunks are kept while they wait.
+        pub compress: Compress = "text",
+        /// The most bytes that a compressed chunk may come to.
+        pub decompression_size_limit: Size = "256m",
+        /// Whether chunks that cannot be delivered are thrown away in place of being kept in the backup folder.
+        pub disable_chunk_backup: bool = "false",
+    }
+}
+
+crate::section! {
+    /// What every output takes beside its own parameters.
+    pub struct OutputParams {
+        /// Whether events wait with times in whole seconds.
+        pub time_as_integer: bool = "false",
+        /// A delivery that takes longer is warned about, in seconds.
+        pub slow_flush_log_threshold: f64 = "20.0",
+    }
+}
+
+/// What an output's `<buffer>` holds where the configuration says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Defaults {
+    /// The chunk keys.
+    pub chunk_keys: &'static [&'static str],
+    /// Parameters by name, in the configuration's own syntax.
+    pub params: &'static [(&'static str, &'static str)],
+}
+
+impl Defaults {
+    /// As most outputs of files and forwarders: one chunk a tag.
+    pub const BY_TAG: Defaults = Defaults { chunk_keys: &["tag"], params: &[] };
+}
+
+/// Reads a section with an output's own defaults under it.
+pub(super) fn read(buffer: &Element, defaults: &Defaults, diagnostics: &Diagnostics) -> Result<Params, Refused> {
+    let mut merged = buffer.clone();
+    for (name, value) in defaults.params {
+        if merged.param(name).is_none() {
+            merged.set(name, value, buffer.span);
+        }
+    }
+    let params = Params::read(&merged, diagnostics);
+    buffer.declare(&Params::SECTION);
+    for param in &buffer.params {
+        if merged.param(&param.key).is_some_and(|read| read.used.get()) {
+            param.used.set(true);
+        }
+    }
+    params
+}

@@ -1,0 +1,100 @@
+//! Memory of chunks that have been delivered, kept for the next ones. A chunk takes part only once it has outgrown what is small,
+//! so that many chunk keys with a few bytes each do not sit on large blocks.
+
+/// A chunk below this lives in memory of its own.
+pub const SMALL_BYTES: usize = 64 << 10;
+
+/// Blocks given back. Bounded in number and bytes.
+#[derive(Debug, Default)]
+pub struct Pool {
+    blocks: Vec<Vec<u8>>,
+    max_blocks: usize,
+    max_block_bytes: usize,
+    taken_since_trim: bool,
+}
+
+impl Pool {
+    /// A pool of at most `max_blocks` blocks of at most `max_block_bytes` each.
+    pub fn new(max_blocks: usize, max_block_bytes: usize) -> Pool {
+        Pool { blocks: Vec::new(), max_blocks, max_block_bytes, taken_since_trim: false }
+    }
+
+    /// Makes room for `more` bytes in `bytes`, which will not grow beyond `limit` if it can be helped.
+    pub fn grow(&mut self, bytes: &mut Vec<u8>, more: usize, limit: usize) {
+        let needed = bytes.len() + more;
+        if needed <= bytes.capacity() {
+            return;
+        }
+        if needed > SMALL_BYTES
+            && let Some(mut block) = self.take(needed)
+        {
+            block.extend_from_slice(bytes);
+            *bytes = block;
+            return;
+        }
+        // Doubling, but not past the limit: the last step of a chunk would waste up to half of it.
+        let capacity = (bytes.capacity() * 2).min(limit).max(needed);
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+
+    /// Takes the memory of a chunk that is done.
+    pub fn give(&mut self, mut bytes: Vec<u8>) {
+        if self.blocks.len() < self.max_blocks && bytes.capacity() > SMALL_BYTES && bytes.capacity() <= self.max_block_bytes {
+            bytes.clear();
+            self.blocks.push(bytes);
+        }
+    }
+
+    /// Frees one block if none was wanted since the last call: an idle output keeps nothing in the end.
+    pub fn trim(&mut self) {
+        if !std::mem::take(&mut self.taken_since_trim) {
+            self.blocks.pop();
+        }
+        if self.blocks.is_empty() {
+            self.blocks = Vec::new();
+        }
+    }
+
+    fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
+        let at = self.blocks.iter().position(|block| block.capacity() >= needed)?;
+        self.taken_since_trim = true;
+        Some(self.blocks.swap_remove(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_blocks_are_used_again_and_freed_when_idle() {
+        let mut pool = Pool::new(2, 1 << 20);
+        let mut bytes = Vec::new();
+        pool.grow(&mut bytes, 200 << 10, 1 << 20);
+        bytes.resize(200 << 10, 1);
+        let block = bytes.as_ptr();
+        pool.give(bytes);
+        let mut small = Vec::new();
+        pool.grow(&mut small, 10, 1 << 20);
+        assert_ne!(small.as_ptr(), block);
+        small.extend_from_slice(b"0123456789");
+        pool.grow(&mut small, 100 << 10, 1 << 20);
+        assert_eq!((small.as_ptr(), small.as_slice()), (block, b"0123456789".as_slice()));
+        pool.give(small);
+        pool.trim();
+        pool.trim();
+        assert!(pool.blocks.is_empty());
+    }
+
+    #[test]
+    fn growth_doubles_up_to_the_limit() {
+        let mut pool = Pool::new(0, 0);
+        let mut bytes = vec![0; 700];
+        pool.grow(&mut bytes, 1, 1000);
+        assert!(bytes.capacity() >= 701 && bytes.capacity() <= 1000, "{}", bytes.capacity());
+        pool.grow(&mut bytes, 5000, 1000);
+        assert!(bytes.capacity() >= 5700);
+        pool.give(bytes);
+        assert!(pool.blocks.is_empty());
+    }
+}

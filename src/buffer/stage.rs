@@ -1,0 +1,244 @@
+//! Staged chunks: those that still take events, one a set of chunk keys, in memory.
+//!
+//! What a batch costs here is one lock and one copy of its bytes. When a chunk is done it is handed out under the same lock, so that
+//! chunks of one key leave in the order in which they were filled. The limit on bytes is told of each byte that comes in; whoever
+//! gets the chunk gives them back.
+
+use super::entries;
+use super::pool::Pool;
+use super::split::{ChunkLimits, Fill, Step, steps};
+use super::{Chunk, ChunkKeys};
+use crate::plugin::Limit;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// Blocks that are kept for chunks to come: what one flush thread turns over.
+const POOLED_BLOCKS: usize = 4;
+/// A chunk larger than this gives its memory back to the system at once.
+const POOLED_BLOCK_BYTES: usize = 16 << 20;
+
+/// Records of one set of chunk keys, encoded.
+#[derive(Clone, Debug)]
+pub struct Run<'r> {
+    /// The records, one after another.
+    pub bytes: &'r [u8],
+    /// How many.
+    pub records: usize,
+    /// Where each ends; `None` for msgpack entries, whose ends are looked for only when a batch has to be divided.
+    pub ends: Option<&'r [usize]>,
+    /// Whether the output wrote them in a form of its own: such a batch may be divided to fill up a chunk.
+    pub formatted: bool,
+}
+
+/// A record that no chunk can hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// Which run, of those appended together.
+    pub run: usize,
+    /// Which record of the run.
+    pub nth: usize,
+    /// Its bytes.
+    pub bytes: usize,
+}
+
+/// A chunk that takes no more events.
+#[derive(Debug)]
+pub struct Closed {
+    /// The chunk.
+    pub chunk: Chunk,
+    /// When its first event came.
+    pub since: Instant,
+}
+
+struct Open {
+    chunk: Chunk,
+    since: Instant,
+    number: u64,
+}
+
+#[derive(Default)]
+struct Inside {
+    open: HashMap<ChunkKeys, Open>,
+    next_number: u64,
+    pool: Pool,
+}
+
+/// The chunks that take events.
+pub struct Stage {
+    limits: ChunkLimits,
+    limit: Arc<Limit>,
+    inside: Mutex<Inside>,
+    length: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+impl Stage {
+    /// An empty stage whose bytes count against `limit`.
+    pub fn new(limits: ChunkLimits, limit: Arc<Limit>) -> Stage {
+        let block = limits.bytes.min(POOLED_BLOCK_BYTES);
+        let inside = Inside { pool: Pool::new(POOLED_BLOCKS, block), ..Inside::default() };
+        Stage { limits, limit, inside: Mutex::new(inside), length: AtomicUsize::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// How many chunks take events at the moment.
+    pub fn len(&self) -> usize {
+        self.length.load(Ordering::Relaxed)
+    }
+
+    /// Whether no chunk does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Appends runs, each to the chunk of its keys; chunks that are full by that go to `closed`, in order.
+    pub fn append(&self, runs: &[(ChunkKeys, Run<'_>)], closed: &mut dyn FnMut(Closed)) -> Vec<TooLarge> {
+        let mut too_large = Vec::new();
+        let mut inside = self.lock();
+        for (at, (keys, run)) in runs.iter().enumerate() {
+            if run.records > 0 {
+                let mut filler = Filler { stage: self, inside: &mut inside, keys, run, closed };
+                filler.append(|nth, bytes| too_large.push(TooLarge { run: at, nth, bytes }));
+            }
+        }
+        self.length.store(inside.open.len(), Ordering::Relaxed);
+        too_large
+    }
+
+    /// Closes the chunks for which `is_due` says so, oldest first, as long as `go_on` does.
+    pub fn close(&self, is_due: impl Fn(&ChunkKeys, Instant) -> bool, mut closed: impl FnMut(Closed) -> bool) {
+        if self.is_empty() {
+            return;
+        }
+        let mut inside = self.lock();
+        let mut due: Vec<(u64, ChunkKeys)> = Vec::new();
+        for (keys, open) in &inside.open {
+            if is_due(keys, open.since) {
+                due.push((open.number, keys.clone()));
+            }
+        }
+        due.sort_by_key(|(number, _)| *number);
+        for (_, keys) in due {
+            if let Some(open) = inside.open.remove(&keys) {
+                self.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
+                if !closed(Closed { chunk: open.chunk, since: open.since }) {
+                    break;
+                }
+            }
+        }
+        self.length.store(inside.open.len(), Ordering::Relaxed);
+    }
+
+    /// When the first event of the oldest chunk came.
+    pub fn oldest(&self) -> Option<Instant> {
+        if self.is_empty() { None } else { self.lock().open.values().map(|open| open.since).min() }
+    }
+
+    /// The oldest and the newest time slice among the staged chunks.
+    pub fn timekeys(&self) -> Option<(i64, i64)> {
+        let inside = self.lock();
+        let keys = inside.open.keys().filter_map(|keys| keys.timekey);
+        keys.fold(None, |range, key| Some(range.map_or((key, key), |(low, high): (i64, i64)| (low.min(key), high.max(key)))))
+    }
+
+    /// Takes back the memory of a chunk that is delivered.
+    pub fn recycle(&self, bytes: Vec<u8>) {
+        self.lock().pool.give(bytes);
+    }
+
+    /// Frees a little of the kept memory, if it was of no use lately.
+    pub fn trim(&self) {
+        self.lock().pool.trim();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One run on its way into chunks.
+struct Filler<'f, 'r> {
+    stage: &'f Stage,
+    inside: &'f mut Inside,
+    keys: &'f ChunkKeys,
+    run: &'f Run<'r>,
+    closed: &'f mut dyn FnMut(Closed),
+}
+
+impl Filler<'_, '_> {
+    fn append(&mut self, too_large: impl FnMut(usize, usize)) {
+        let fill = self.fill();
+        let whole = |fill: Fill| !self.stage.limits.is_over(fill.plus(self.run.bytes.len(), self.run.records));
+        if whole(fill) {
+            return self.take_all();
+        }
+        // Batches in msgpack are divided only when they do not even fit in a chunk of their own.
+        if !self.run.formatted && fill.records > 0 {
+            self.cut();
+            if whole(Fill::default()) {
+                return self.take_all();
+            }
+        }
+        self.divide(too_large);
+    }
+
+    fn divide(&mut self, mut too_large: impl FnMut(usize, usize)) {
+        let walked: Vec<usize>;
+        let ends = match self.run.ends {
+            Some(ends) => ends,
+            None => {
+                walked = entries::ends(self.run.bytes, self.run.records);
+                &walked
+            }
+        };
+        let start = |nth: usize| if nth == 0 { 0 } else { ends[nth - 1] };
+        for step in steps(ends, self.fill(), &self.stage.limits) {
+            match step {
+                Step::Take(records) => self.take(&self.run.bytes[start(records.start)..ends[records.end - 1]], records.len()),
+                Step::Cut => self.cut(),
+                Step::TooLarge(nth) => too_large(nth, ends[nth] - start(nth)),
+            }
+        }
+    }
+
+    fn take_all(&mut self) {
+        self.take(self.run.bytes, self.run.records);
+        if self.stage.limits.is_full(self.fill()) {
+            self.cut();
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], records: usize) {
+        let Inside { open, next_number, pool } = &mut *self.inside;
+        let entry = match open.get_mut(self.keys) {
+            Some(entry) => entry,
+            None => {
+                let fresh = Open { chunk: Chunk::new(self.keys.clone()), since: Instant::now(), number: *next_number };
+                *next_number += 1;
+                open.entry(self.keys.clone()).or_insert(fresh)
+            }
+        };
+        pool.grow(&mut entry.chunk.bytes, bytes.len(), self.stage.limits.bytes);
+        entry.chunk.bytes.extend_from_slice(bytes);
+        entry.chunk.records += records;
+        self.stage.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.stage.limit.take(bytes.len() as u64);
+    }
+
+    fn cut(&mut self) {
+        if let Some(open) = self.inside.open.remove(self.keys) {
+            self.stage.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
+            (self.closed)(Closed { chunk: open.chunk, since: open.since });
+        }
+    }
+
+    fn fill(&self) -> Fill {
+        self.inside.open.get(self.keys).map_or(Fill::default(), |open| Fill { bytes: open.chunk.bytes.len(), records: open.chunk.records })
+    }
+}

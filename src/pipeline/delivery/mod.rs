@@ -1,0 +1,273 @@
+//! Between a router and a buffered output: the stage that takes events, the queue of chunks, the tasks that deliver them, and what
+//! becomes of chunks that cannot be delivered.
+//!
+//! What a chunk is and how its bytes are kept is the buffer's business, how a chunk is delivered the output's. Nothing here knows tags
+//! or records beyond the chunk keys.
+
+mod backup;
+mod counters;
+mod flush;
+mod queue;
+mod retry;
+mod secondary;
+mod stage;
+
+pub use counters::{Count, Counters};
+
+use crate::buffer::{OverflowAction, Settings, Stage};
+use crate::config::{Element, Refused};
+use crate::event::{Batch, Scope, Tag};
+use crate::log::PluginLog;
+use crate::net::Loops;
+use crate::output::BufferedOutput;
+use crate::plugin::{BoxFuture, Context, EmitError, Limit, Sink};
+use backup::Backup;
+use queue::Queue;
+use secondary::Secondary;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// After the time of a stop is over, deliveries have so long to let go of their chunks.
+const LET_GO_WAIT: Duration = Duration::from_secs(1);
+/// A full buffer is spoken of no more often than this.
+const OVERFLOW_LINE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// What waits is delivered, once.
+    Ending,
+    /// The time is over: what is not delivered by now is left.
+    Abandoned,
+}
+
+/// What a stop could not deliver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// Chunks that went to the backup folder (or nowhere, if even that failed).
+    pub chunks: usize,
+    /// Their events.
+    pub records: usize,
+    /// Chunks that an output has not let go of.
+    pub stuck: usize,
+}
+
+/// How much waits for an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Chunks that take events.
+    pub stage_length: usize,
+    /// Their bytes.
+    pub stage_bytes: u64,
+    /// Chunks that wait for delivery.
+    pub queue_length: usize,
+    /// Their bytes, and those of chunks being delivered.
+    pub queue_bytes: u64,
+    /// The maximum of all bytes.
+    pub total_limit: u64,
+    /// The oldest and the newest time slice.
+    pub timekeys: Option<(i64, i64)>,
+}
+
+/// A buffered output with its buffer.
+pub struct Delivery {
+    id: String,
+    log: PluginLog,
+    output: Box<dyn BufferedOutput>,
+    secondary: Option<Secondary>,
+    settings: Settings,
+    limit: Arc<Limit>,
+    stage: Stage,
+    queue: Queue,
+    backup: Backup,
+    counters: Counters,
+    overflow_line: Pace,
+    /// Told of each emit, where a writer waits for that.
+    emitted: Notify,
+    phase: watch::Sender<Phase>,
+    has_ended: AtomicBool,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Delivery {
+    /// Puts a buffer before an output, as the `<buffer>` and `<secondary>` sections of its element say. Nothing runs yet.
+    pub fn new(output: Box<dyn BufferedOutput>, element: &Element, context: &Context<'_>) -> Result<Arc<Delivery>, Refused> {
+        let settings = Settings::read(element, &output.buffer_defaults(), context.diagnostics);
+        let secondary = Secondary::build(element, output.as_ref(), context);
+        let (settings, secondary) = (settings?, secondary?);
+        if secondary.is_some() && settings.retry.forever {
+            let message = "<secondary> with 'retry_forever', only unrecoverable errors are moved to secondary";
+            context.diagnostics.warn("FLM0523", Some(element.span), message);
+        }
+        let limit = Arc::new(Limit::new(settings.total_bytes));
+        Ok(Arc::new(Delivery {
+            id: context.id.to_owned(),
+            log: context.log.clone(),
+            secondary,
+            stage: Stage::new(settings.chunk, Arc::clone(&limit)),
+            queue: Queue::default(),
+            backup: Backup::new(context.system.root_dir.as_deref(), context.id),
+            counters: Counters::default(),
+            overflow_line: Pace::default(),
+            emitted: Notify::new(),
+            phase: watch::channel(Phase::Running).0,
+            has_ended: AtomicBool::new(false),
+            tasks: Mutex::default(),
+            output,
+            settings,
+            limit,
+        }))
+    }
+
+    /// The name by which the configuration calls the output.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How much waits.
+    pub fn usage(&self) -> Usage {
+        let join = |a: Option<(i64, i64)>, b: Option<(i64, i64)>| match (a, b) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        Usage {
+            stage_length: self.stage.len(),
+            stage_bytes: self.stage.bytes(),
+            queue_length: self.queue.len(),
+            queue_bytes: self.queue.bytes(),
+            total_limit: self.limit.max(),
+            timekeys: join(self.stage.timekeys(), self.queue.timekeys()),
+        }
+    }
+
+    /// Starts the tasks.
+    pub fn start(this: &Arc<Self>, loops: &Loops) {
+        let look = flush::look_for_due(Arc::clone(this), this.phase.subscribe());
+        let mut tasks = vec![loops.spawn(this.log.clone().run(look))];
+        for _ in 0..this.settings.flush_threads {
+            let write = flush::write_chunks(Arc::clone(this), this.phase.subscribe());
+            tasks.push(loops.spawn(this.log.clone().run(write)));
+        }
+        this.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+    }
+
+    /// Queues everything that is staged, whatever its age.
+    pub fn flush_all(&self) {
+        self.queue_staged();
+    }
+
+    /// Ends the delivery: at once no more waiting for intervals and retries, and everything gets one more try. What is not delivered
+    /// within `wait` goes to the backup folder. The end begins with the call; the future tells when it is reached.
+    pub fn stop(self: &Arc<Self>, wait: Duration) -> BoxFuture<'static, Remaining> {
+        let deadline = Instant::now() + wait;
+        self.phase.send_if_modified(|phase| {
+            let begins = *phase == Phase::Running;
+            if begins {
+                *phase = Phase::Ending;
+            }
+            begins
+        });
+        if self.settings.flush_at_shutdown {
+            self.queue_staged();
+        }
+        self.queue.end();
+        let this = Arc::clone(self);
+        Box::pin(this.log.clone().run(async move { this.finish(deadline).await }))
+    }
+
+    async fn finish(self: Arc<Self>, deadline: Instant) -> Remaining {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut all = std::pin::pin!(async {
+            for task in tasks {
+                let _ = task.await;
+            }
+            // Other outputs may have emitted their last events here after the writers had gone.
+            flush::write_chunks(Arc::clone(&self), self.phase.subscribe()).await;
+        });
+        if timeout_at(deadline, all.as_mut()).await.is_err() {
+            self.phase.send_replace(Phase::Abandoned);
+            let _ = timeout(LET_GO_WAIT, all).await;
+        }
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.queue_staged();
+        let left = self.queue.take_all();
+        let mut remaining = Remaining { chunks: left.len(), records: 0, stuck: self.queue.in_hand() - left.len() };
+        let reason = anyhow::anyhow!("the process ends");
+        for waiting in left {
+            remaining.records += waiting.chunk.records;
+            self.give_up(waiting, &reason, false).await;
+        }
+        if remaining != Remaining::default() {
+            let Remaining { chunks, records, stuck } = remaining;
+            crate::error!(
+                "not delivered before the end: chunks={chunks} records={records} still_being_written={stuck} plugin_id={:?}",
+                self.id
+            );
+        }
+        remaining
+    }
+
+    fn queue_staged(&self) {
+        self.stage.close(
+            |_, _| true,
+            |closed| {
+                self.queue.push(closed);
+                true
+            },
+        );
+    }
+
+    /// After events have been staged: those who wait for that, and the end, have to know.
+    fn after_append(&self) {
+        if self.settings.flush_mode == crate::buffer::FlushMode::Immediate {
+            self.queue_due();
+        }
+        if self.settings.burst_interval.is_some() {
+            self.emitted.notify_waiters();
+        }
+        if *self.phase.borrow() != Phase::Running {
+            if self.has_ended.load(Ordering::SeqCst) {
+                self.keep_staged();
+            } else if self.settings.flush_at_shutdown {
+                self.queue_staged();
+            }
+        }
+    }
+}
+
+impl Sink for Delivery {
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        self.take(scope, tag, batch)
+    }
+
+    fn limits(&self, _tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+        if self.settings.overflow_action == OverflowAction::Block {
+            into.push(Arc::clone(&self.limit));
+        }
+    }
+}
+
+/// Lets something happen once in a while.
+#[derive(Debug, Default)]
+struct Pace(Mutex<Option<Instant>>);
+
+impl Pace {
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= OVERFLOW_LINE_PAUSE);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}

@@ -1,0 +1,66 @@
+//! The `<secondary>` output: takes chunks that the output itself could not deliver, in the output's own form.
+
+use crate::buffer::Chunk;
+use crate::config::{Element, Refused};
+use crate::output::{BufferedOutput, OUTPUTS, Output, WriteError};
+use crate::plugin::Context;
+
+/// The output behind an output.
+pub struct Secondary {
+    /// Whether it is of the output's own type.
+    pub is_same_type: bool,
+    output: Box<dyn BufferedOutput>,
+}
+
+impl Secondary {
+    /// Builds the `<secondary>` section of an output, if there is one.
+    pub fn build(element: &Element, primary: &dyn BufferedOutput, context: &Context<'_>) -> Result<Option<Secondary>, Refused> {
+        let sections = element.sections("secondary");
+        let Some(section) = sections.first().copied() else { return Ok(None) };
+        let refuse = |code, message: String| Err(context.refuse(code, section.span, message));
+        if let Some(second) = sections.get(1) {
+            return Err(context.refuse("FLM0208", second.span, "'<secondary>' section cannot be written twice or more"));
+        }
+        for inner in ["buffer", "secondary"] {
+            if section.has_section(inner) {
+                return refuse("FLM0520", format!("<secondary> section cannot have <{inner}> section"));
+            }
+        }
+        let own_type = element.plugin_type().unwrap_or_default();
+        let kind = section.plugin_type().unwrap_or(own_type).to_owned();
+        let Some(row) = OUTPUTS.iter().find(|row| row.name == kind) else {
+            return refuse("FLM0302", format!("Unknown output plugin '{kind}'. Run 'gem search -rd fluent-plugin' to find plugins"));
+        };
+        // Its own parameters may refer to the chunk keys, which are those of the output before it.
+        let mut with_buffer = section.clone();
+        with_buffer.children.extend(element.children.iter().filter(|child| child.name == "buffer").cloned());
+        let built = (row.build)(&with_buffer, context);
+        mark_used(section, &with_buffer);
+        let Output::Buffered(output) = built? else {
+            return refuse("FLM0521", format!("secondary plugin '{kind}' must support buffering, but doesn't"));
+        };
+        if kind != "secondary_file" && kind != own_type && !(primary.is_packed() && output.is_packed()) {
+            let message = format!(
+                "Use different plugin for secondary. Check the plugin works with primary like secondary_file primary={own_type:?} secondary={kind:?}"
+            );
+            context.diagnostics.warn("FLM0522", Some(section.span), message);
+        }
+        Ok(Some(Secondary { is_same_type: kind == own_type, output }))
+    }
+
+    /// Delivers a chunk.
+    pub async fn write(&self, chunk: &Chunk) -> Result<(), WriteError> {
+        super::flush::guarded(self.output.write(chunk)).await
+    }
+}
+
+/// What a constructor has read from a copy counts as read.
+fn mark_used(section: &Element, copy: &Element) {
+    for (param, read) in section.params.iter().zip(&copy.params) {
+        param.used.set(param.used.get() || read.used.get());
+    }
+    for (child, read) in section.children.iter().zip(&copy.children) {
+        child.used.set(child.used.get() || read.used.get());
+        mark_used(child, read);
+    }
+}

@@ -1,0 +1,272 @@
+//! The way of a batch into the stage: admission, grouping by chunk keys, encoding. All of it happens within one emit.
+
+use super::Delivery;
+use crate::buffer::{Chunk, ChunkKeys, Closed, OverflowAction, Run, TooLarge, entries};
+use crate::event::msgpack::Entries;
+use crate::event::{Batch, Event, Rejected, Scope, Tag};
+use crate::plugin::EmitError;
+use std::cell::Cell;
+use std::collections::HashMap;
+use tokio::time::Instant;
+
+/// With `block`, senders wait at the limit; events that the daemon makes itself (`@ERROR` and the like) do not wait, and have so much beyond it.
+const SHARE_BEYOND_LIMIT: u64 = 64 << 20;
+/// A buffer for encoding that grew past this is given back rather than kept: one huge batch must not pin memory.
+const KEPT_BYTES: usize = 1 << 20;
+/// Groups that are searched one by one; with more a table is made.
+const FEW_GROUPS: usize = 8;
+/// Fluentd's class of the error for a full buffer.
+const OVERFLOW: &str = "Fluent::Plugin::Buffer::BufferOverflowError";
+/// Fluentd's class of the error for a record that no chunk can hold.
+const CHUNK_OVERFLOW: &str = "Fluent::Plugin::Buffer::BufferChunkOverflowError";
+
+thread_local! {
+    static ENCODED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Whether a batch may come in.
+enum Room {
+    Enough,
+    /// No: it is to be kept in the backup folder.
+    Spill,
+}
+
+/// Events of one set of chunk keys, on their way.
+#[derive(Default)]
+struct Group {
+    keys: ChunkKeys,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Places of the events in the batch.
+    events: Vec<usize>,
+}
+
+impl Delivery {
+    /// Takes a batch, or says why not.
+    pub(super) fn take<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        self.counters.emit_count.add(batch.emits() as u64);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Room::Spill = self.make_room(batch.len())? {
+            return self.spill(scope, tag, batch);
+        }
+        let result = match batch.as_packed() {
+            Some(bytes) if self.is_verbatim() => {
+                let run = Run { bytes, records: batch.len(), ends: None, formatted: false };
+                self.append(scope, tag, batch, &[(self.settings.keys.of_tag(tag), run)], |_, nth| nth)
+            }
+            _ => self.append_groups(scope, tag, batch),
+        };
+        self.after_append();
+        result
+    }
+
+    /// Whether packed batches go into chunks as they are.
+    fn is_verbatim(&self) -> bool {
+        self.output.is_packed() && self.settings.keys.are_simple() && !self.settings.time_as_integer
+    }
+
+    fn make_room(&self, records: usize) -> Result<Room, EmitError> {
+        let limit = &self.limit;
+        match self.settings.overflow_action {
+            _ if !limit.is_full() => Ok(Room::Enough),
+            OverflowAction::Block
+                if self.settings.disable_chunk_backup || limit.used() < limit.max().saturating_add(SHARE_BEYOND_LIMIT) =>
+            {
+                Ok(Room::Enough)
+            }
+            OverflowAction::Block => Ok(Room::Spill),
+            OverflowAction::ThrowException => Err(self.overflow(records)),
+            OverflowAction::DropOldestChunk => self.drop_oldest(records).map(|()| Room::Enough),
+        }
+    }
+
+    fn overflow(&self, records: usize) -> EmitError {
+        self.counters.overflow_records.add(records as u64);
+        if self.overflow_line.is_due(Instant::now()) {
+            let action = match self.settings.overflow_action {
+                OverflowAction::ThrowException => "throw_exception",
+                OverflowAction::Block => "block",
+                OverflowAction::DropOldestChunk => "drop_oldest_chunk",
+            };
+            crate::warning!("failed to write data into buffer by buffer overflow action=:{action}");
+        }
+        EmitError { class: OVERFLOW, message: "buffer space has too many data".to_owned(), settled: false }
+    }
+
+    fn drop_oldest(&self, records: usize) -> Result<(), EmitError> {
+        while self.limit.is_full() {
+            let Some(oldest) = self.queue.take_oldest() else {
+                crate::error!("no queued chunks to be dropped for drop_oldest_chunk");
+                return Err(self.overflow(records));
+            };
+            crate::warning!("dropping oldest chunk to make space after buffer overflow chunk_id={:?}", oldest.chunk.hex());
+            self.counters.drop_oldest_chunk_count.add(1);
+            self.counters.lost_records.add(oldest.chunk.records as u64);
+            self.limit.give_back(oldest.counted);
+        }
+        Ok(())
+    }
+
+    fn append_groups<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        let (groups, mut failed) = self.group(scope, tag, batch);
+        let runs: Vec<(ChunkKeys, Run<'_>)> = groups.iter().map(|group| (group.keys.clone(), self.run_of(group))).collect();
+        let appended = self.append(scope, tag, batch, &runs, |run, nth| groups[run].events[nth]);
+        for group in groups {
+            keep_encoded(group.bytes);
+        }
+        appended.and(failed.take().map_or(Ok(()), Err))
+    }
+
+    fn run_of<'g>(&self, group: &'g Group) -> Run<'g> {
+        Run { bytes: &group.bytes, records: group.ends.len(), ends: Some(&group.ends), formatted: !self.output.is_packed() }
+    }
+
+    /// Appends runs; `event_of` says which event of the batch a record of a run is.
+    fn append<'a>(
+        &self,
+        scope: &Scope<'a>,
+        tag: &Tag,
+        batch: &Batch<'a>,
+        runs: &[(ChunkKeys, Run<'_>)],
+        event_of: impl Fn(usize, usize) -> usize,
+    ) -> Result<(), EmitError> {
+        let too_large = self.stage.append(runs, &mut |closed: Closed| self.queue.push(closed));
+        self.counters.emit_records.add(batch.len() as u64);
+        self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());
+        let Some(first) = too_large.first() else { return Ok(()) };
+        let message = self.too_large_message(first);
+        for record in &too_large {
+            let event = &batch.events(scope)[event_of(record.run, record.nth)];
+            self.reject(scope, tag, event, CHUNK_OVERFLOW, self.too_large_message(record));
+        }
+        // Fluentd: the whole batch goes to @ERROR, though its other records are in the buffer too.
+        Err(EmitError { class: CHUNK_OVERFLOW, message, settled: true })
+    }
+
+    fn too_large_message(&self, record: &TooLarge) -> String {
+        let limit = self.settings.chunk.bytes;
+        format!("a {} bytes record (nth: {}) is larger than buffer chunk limit size ({limit})", record.bytes, record.nth)
+    }
+
+    fn reject<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, class: &'static str, message: String) {
+        self.counters.rejected_records.add(1);
+        scope.reject(Rejected { tag: tag.clone(), time: event.time, record: event.record.clone(), class, message });
+    }
+
+    /// Encodes the events, each into the group of its chunk keys. An event that cannot be written in the output's form is rejected.
+    fn group<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> (Vec<Group>, Option<EmitError>) {
+        let mut groups = Groups::default();
+        let mut failed = None;
+        let mut raw = batch.as_packed().filter(|_| self.output.is_packed()).map(Entries::new);
+        for (at, event) in batch.events(scope).iter().enumerate() {
+            let group = groups.of(self, tag, event);
+            let packed = raw.as_mut().and_then(Iterator::next).and_then(Result::ok);
+            match packed {
+                Some(entry) => entries::write_raw(event.time, entry.record, self.settings.time_as_integer, entry.whole, &mut group.bytes),
+                None if self.output.is_packed() => entries::write(event, self.settings.time_as_integer, &mut group.bytes),
+                None => {
+                    let before = group.bytes.len();
+                    if let Err(error) = self.output.format(scope, tag, event, &mut group.bytes) {
+                        group.bytes.truncate(before);
+                        self.reject(scope, tag, event, error.class, error.message.clone());
+                        failed = Some(EmitError { class: error.class, message: error.message, settled: true });
+                        continue;
+                    }
+                    if group.bytes.len() == before {
+                        continue;
+                    }
+                }
+            }
+            group.ends.push(group.bytes.len());
+            group.events.push(at);
+        }
+        (groups.sorted(), failed)
+    }
+
+    /// Keeps a batch for which there is no room, and whose sender does not wait, in the backup folder.
+    fn spill<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        let (groups, failed) = self.group(scope, tag, batch);
+        for group in groups {
+            let chunk = Chunk { bytes: group.bytes, records: group.ends.len(), ..Chunk::new(group.keys) };
+            if let Err(error) = self.backup.keep(&chunk) {
+                crate::error!("failed to keep events for which there is no room path={:?} error=\"{error}\"", self.backup.path(&chunk));
+                return Err(self.overflow(batch.len()));
+            }
+            self.counters.backup_records.add(chunk.records as u64);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What was appended after the writers have gone is kept in the backup folder as it is.
+    pub(super) fn keep_staged(&self) {
+        self.stage.close(
+            |_, _| true,
+            |closed| {
+                self.limit.give_back(closed.chunk.bytes.len() as u64);
+                let records = closed.chunk.records as u64;
+                match self.backup.keep(&closed.chunk) {
+                    Ok(()) => self.counters.backup_records.add(records),
+                    Err(error) => {
+                        crate::error!("failed to keep {records} events path={:?} error=\"{error}\"", self.backup.path(&closed.chunk));
+                        self.counters.lost_records.add(records);
+                    }
+                }
+                true
+            },
+        );
+    }
+}
+
+/// The groups of one batch; neighbours mostly are of one group.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    last: usize,
+    places: HashMap<ChunkKeys, usize>,
+}
+
+impl Groups {
+    fn of(&mut self, delivery: &Delivery, tag: &Tag, event: &Event<'_>) -> &mut Group {
+        let keys = &delivery.settings.keys;
+        if !self.all.get(self.last).is_some_and(|group| keys.fit(&group.keys, event)) {
+            self.last = self.find(keys.of(tag, event));
+        }
+        &mut self.all[self.last]
+    }
+
+    fn find(&mut self, keys: ChunkKeys) -> usize {
+        let found = if self.all.len() <= FEW_GROUPS {
+            self.all.iter().position(|group| group.keys == keys)
+        } else {
+            self.places.get(&keys).copied()
+        };
+        found.unwrap_or_else(|| {
+            let at = self.all.len();
+            if at == FEW_GROUPS {
+                self.places.extend(self.all.iter().enumerate().map(|(at, group)| (group.keys.clone(), at)));
+            }
+            if at >= FEW_GROUPS {
+                self.places.insert(keys.clone(), at);
+            }
+            let bytes = if at == 0 { ENCODED.take() } else { Vec::new() };
+            self.all.push(Group { keys, bytes, ..Group::default() });
+            at
+        })
+    }
+
+    /// In the order in which Fluentd makes their chunks.
+    fn sorted(mut self) -> Vec<Group> {
+        self.all.sort_by(|a, b| (a.keys.timekey, &a.keys.variables).cmp(&(b.keys.timekey, &b.keys.variables)));
+        self.all
+    }
+}
+
+fn keep_encoded(mut bytes: Vec<u8>) {
+    if bytes.capacity() <= KEPT_BYTES {
+        bytes.clear();
+        let other = ENCODED.take();
+        ENCODED.set(if other.capacity() > bytes.capacity() { other } else { bytes });
+    }
+}

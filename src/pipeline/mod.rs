@@ -1,0 +1,3 @@
+//! From a configuration to a running graph.
+
+pub mod delivery;
