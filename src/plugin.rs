@@ -1,5 +1,6 @@
 //! The contract between rooms: rows of the plugin tables, what constructors get, and the only way out of an input.
 
+pub use crate::config::Compat;
 use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
 use crate::event::{Batch, Scope, Tag};
 use crate::log::PluginLog;
@@ -12,23 +13,6 @@ use tokio::sync::{Notify, watch};
 
 /// A boxed future that threads can pass on.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Which old flat parameters of version 0.12 a plugin takes, and so into which sections they are moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compat {
-    /// `buffer_type`, `flush_interval`, ... into `<buffer>`.
-    Buffer,
-    /// `time_slice_format`, ... into `<buffer time>`; otherwise as `Buffer`.
-    TimeSlicedBuffer,
-    /// `format`, `types`, ... into `<parse>`.
-    Parser,
-    /// `format`, `output_time`, ... into `<format>`.
-    Formatter,
-    /// `include_time_key`, ... into `<inject>`.
-    Inject,
-    /// `time_key`, ... into `<extract>`.
-    Extract,
-}
 
 /// One row of a plugin table. `T` is what the constructor makes, such as `Box<dyn Filter>`.
 pub struct Plugin<T: 'static> {

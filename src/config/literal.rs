@@ -2,6 +2,7 @@
 
 use super::number::{float, integer, to_f, to_i, to_i_octal};
 use super::{Json, Kind};
+use crate::event::Accessor;
 use crate::regex::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -206,6 +207,14 @@ impl FromLiteral for Size {
             return None;
         }
         Size::from_literal(text, strict).ok().map(|size| format!("{} bytes", size.0))
+    }
+}
+
+impl FromLiteral for Accessor {
+    const KIND: Kind = Kind::Accessor;
+
+    fn from_literal(text: &str, _strict: bool) -> Result<Accessor, String> {
+        Accessor::parse(text)
     }
 }
 

@@ -5,6 +5,7 @@
 //! plugin's typed parameters while the same declaration, as data, serves the checker and the manual. All faults go into [`Diagnostics`];
 //! nothing stops at the first.
 
+pub mod compat;
 mod diagnostics;
 mod dump;
 mod element;
@@ -29,6 +30,7 @@ pub mod v0;
 pub mod v1;
 mod yaml;
 
+pub use compat::Compat;
 pub use diagnostics::{Diagnostics, Finding, Refused, Severity, Source, Span};
 pub use dump::dump;
 pub use element::{Element, Param, ParamValue};

@@ -2,9 +2,11 @@
 //!
 //! This room knows no configuration (beyond the types a parameter can have) and does no I/O.
 
+mod accessor;
 mod batch;
 mod fields;
 pub mod json;
+mod keys;
 pub mod msgpack;
 mod record;
 pub mod ruby;
@@ -13,6 +15,7 @@ mod tag;
 mod time;
 mod value;
 
+pub use accessor::Accessor;
 pub use batch::{Batch, Event};
 pub use record::Record;
 pub use scratch::{Rejected, Scope, Scratch};

@@ -81,6 +81,11 @@ impl<'a> Record<'a> {
         self.position(key).map(|at| self.fields.remove(at).1)
     }
 
+    /// Removes a key of any kind.
+    pub fn remove_value(&mut self, key: Value<'a>) {
+        self.fields.retain(|(found, _)| *found != key);
+    }
+
     /// Forgets all fields.
     pub fn clear(&mut self) {
         self.fields.clear();

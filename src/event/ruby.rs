@@ -129,3 +129,42 @@ fn is_printable(character: char) -> bool {
         _ => !UNPRINTABLE.as_ref().is_some_and(|unprintable| unprintable.is_match(character.encode_utf8(&mut [0; 4]))),
     }
 }
+
+/// The name of the class that a value has in Ruby.
+pub fn class(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Nil => "NilClass",
+        Value::Bool(true) => "TrueClass",
+        Value::Bool(false) => "FalseClass",
+        Value::Int(_) | Value::UInt(_) | Value::Big(_) => "Integer",
+        Value::Float(_) => "Float",
+        Value::Str(_) | Value::Bin(_) => "String",
+        Value::Ext(..) => "Fluent::EventTime",
+        Value::Array(_) => "Array",
+        Value::Map(_) => "Hash",
+    }
+}
+
+/// A whole number as Ruby's `Integer()` takes it: `12`, `-1_000`, `0x1f`, `0b1`, `017`; `None` for what it refuses or what is beyond 64 bits.
+pub fn integer(text: &str) -> Option<i64> {
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..]),
+        [b'0', b'b', ..] => (2, &lower[2..]),
+        [b'0', b'o', ..] => (8, &lower[2..]),
+        [b'0', b'd', ..] => (10, &lower[2..]),
+        [b'0', _, ..] => (8, lower[1..].strip_prefix('_').unwrap_or(&lower[1..])),
+        _ => (10, &lower[..]),
+    };
+    if digits.is_empty() || digits.starts_with(['_', '+', '-']) || digits.ends_with('_') || digits.contains("__") {
+        return None;
+    }
+    let sign = if negative { "-" } else { "" };
+    i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), radix).ok()
+}

@@ -4,11 +4,15 @@
 //! the form that Ruby's `to_s` gives it.
 
 mod float;
+mod number;
+mod read;
+mod string;
 mod text;
 mod transcode;
 mod write;
 
 pub use float::{write_oj_float, write_ruby_float};
+pub use read::{Document, Engine, Unreadable, read};
 pub use text::write_text;
 pub use transcode::{transcode_map, transcode_value};
 pub use write::{write_record, write_value};
@@ -23,5 +27,7 @@ pub enum Style {
     Yajl,
 }
 
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod tests;

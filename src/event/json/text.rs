@@ -132,6 +132,30 @@ fn copy_plain<const STOP: bool>(text: &[u8], out: &mut Vec<u8>) -> usize {
     at
 }
 
+/// How many bytes come before the first quote, backslash or control character.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn plain_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| is_special::<false>(*byte)).unwrap_or(text.len())
+}
+
+/// How many bytes come before the first quote, backslash or control character.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn plain_length(text: &[u8]) -> usize {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8};
+    let mut at = 0;
+    while at + 16 <= text.len() {
+        // SAFETY: the 16 bytes read end within `text`.
+        let special = unsafe { _mm_movemask_epi8(special_bytes::<false>(_mm_loadu_si128(text.as_ptr().add(at).cast::<__m128i>()))) };
+        if special != 0 {
+            return at + special.trailing_zeros() as usize;
+        }
+        at += 16;
+    }
+    let rest = &text[at..];
+    at + rest.iter().position(|byte| is_special::<false>(*byte)).unwrap_or(rest.len())
+}
+
 /// All ones where a byte of the block is special.
 #[cfg(target_arch = "x86_64")]
 #[inline]

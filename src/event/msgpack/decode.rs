@@ -1,8 +1,8 @@
 //! Decoding into values and records that borrow the input; only the lists of arrays and maps are in the arena.
 
-use super::unique::{EMPTY_SLOTS, Keys, wants_table};
 use super::{Head, Invalid, MAX_DEPTH, Reader};
 use crate::event::fields::keep_last;
+use crate::event::keys::{EMPTY_SLOTS, Keys, wants_table};
 use crate::event::{Record, Value};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;

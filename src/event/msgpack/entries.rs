@@ -3,9 +3,9 @@
 //! Canonical is what [`crate::event::Batch::packed`] takes: two-element arrays of an EventTime or an integer and a map whose keys, nested ones
 //! too, are texts without repetition. (Maps with other keys are canonical only after [`normalize_entries`] has removed repetitions.)
 
-use super::unique::{EMPTY_SLOTS, Keys, all_differ, wants_table};
 use super::{Head, Invalid, MAX_DEPTH, Reader, read_record, write_array_head, write_record, write_time};
 use crate::event::EventTime;
+use crate::event::keys::{EMPTY_SLOTS, Keys, all_differ, wants_table};
 use bumpalo::Bump;
 
 /// What came of [`check_entries`].

@@ -7,7 +7,6 @@ mod encode;
 mod entries;
 mod reader;
 mod skip;
-mod unique;
 
 pub use decode::{decode_record, decode_value, read_record, read_value};
 pub use encode::{

@@ -1,5 +1,6 @@
 //! Whether a map's keys are all different, for maps of text keys: fast for the usual, linear for all.
 
+use bumpalo::Bump;
 use std::collections::HashSet;
 
 /// Keys of a map up to this many are compared pairwise.
@@ -12,40 +13,46 @@ const TABLE_KEYS: usize = 128;
 const MAX_PROBES: usize = 16;
 
 /// A table that is lent to [`Keys::for_map`]; all zero.
-pub(super) type Slots = [u64; SLOTS];
+pub(in crate::event) type Slots = [u64; SLOTS];
 /// An empty table.
-pub(super) const EMPTY_SLOTS: Slots = [0; SLOTS];
+pub(in crate::event) const EMPTY_SLOTS: Slots = [0; SLOTS];
 
 /// Collects the keys of one map. It may say "perhaps repeated" of keys that are not; [`all_differ`] then decides.
-pub(super) enum Keys<'t> {
+pub(in crate::event) enum Keys<'t> {
     /// A few: their signatures.
     Few([u64; PAIRWISE_KEYS], usize),
-    /// More: an open-addressed table of signatures, zero where free.
-    Table(&'t mut Slots),
+    /// More: an open-addressed table of signatures, zero where free; and how many keys came so far.
+    Table(&'t mut Slots, usize),
     /// Very many: let the exact check decide at once.
     Many,
 }
 
 /// Whether a map of so many keys needs a table.
 #[inline]
-pub(super) fn wants_table(count: usize) -> bool {
+pub(in crate::event) fn wants_table(count: usize) -> bool {
     count > PAIRWISE_KEYS && count <= TABLE_KEYS
 }
 
 impl<'t> Keys<'t> {
+    /// For a map of unknown size.
+    #[inline]
+    pub(in crate::event) fn new() -> Keys<'t> {
+        Keys::Few([0; PAIRWISE_KEYS], 0)
+    }
+
     /// For a map of `count` keys, with a table where [`wants_table`] says so and the caller has one.
     #[inline]
-    pub(super) fn for_map(count: usize, table: Option<&'t mut Slots>) -> Keys<'t> {
+    pub(in crate::event) fn for_map(count: usize, table: Option<&'t mut Slots>) -> Keys<'t> {
         match table {
             _ if count <= PAIRWISE_KEYS => Keys::Few([0; PAIRWISE_KEYS], 0),
-            Some(slots) if wants_table(count) => Keys::Table(slots),
+            Some(slots) if wants_table(count) => Keys::Table(slots, 0),
             _ => Keys::Many,
         }
     }
 
     /// Adds a key; `true` where it is perhaps there already.
     #[inline]
-    pub(super) fn add(&mut self, key: &[u8]) -> bool {
+    pub(in crate::event) fn add(&mut self, key: &[u8]) -> bool {
         match self {
             Keys::Few(seen, count) => {
                 let signature = signature(key);
@@ -56,8 +63,33 @@ impl<'t> Keys<'t> {
                 }
                 repeated
             }
-            Keys::Table(slots) => add_to_table(slots, signature(key)),
+            Keys::Table(slots, _) => add_to_table(slots, signature(key)),
             Keys::Many => true,
+        }
+    }
+
+    /// As [`Keys::add`], for a map whose number of keys shows only as it is read.
+    #[inline]
+    pub(in crate::event) fn add_one_more(&mut self, key: &[u8], bump: &'t Bump) -> bool {
+        match self {
+            Keys::Few(_, count) if *count < PAIRWISE_KEYS => {}
+            _ => self.make_room(bump),
+        }
+        self.add(key)
+    }
+
+    #[cold]
+    fn make_room(&mut self, bump: &'t Bump) {
+        match self {
+            Keys::Few(seen, count) => {
+                let slots = bump.alloc(EMPTY_SLOTS);
+                seen.iter().for_each(|signature| {
+                    add_to_table(slots, *signature);
+                });
+                *self = Keys::Table(slots, *count);
+            }
+            Keys::Table(_, count) if *count < TABLE_KEYS => *count += 1,
+            _ => *self = Keys::Many,
         }
     }
 }
@@ -78,7 +110,7 @@ fn add_to_table(slots: &mut Slots, signature: u64) -> bool {
 }
 
 /// Whether all keys differ, exactly.
-pub(super) fn all_differ<'a>(keys: impl Iterator<Item = &'a [u8]>) -> bool {
+pub(in crate::event) fn all_differ<'a>(keys: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut seen = HashSet::new();
     keys.into_iter().all(|key| seen.insert(key))
 }
