@@ -5,6 +5,7 @@ pub mod config;
 pub mod event;
 pub mod filter;
 pub mod formatter;
+pub mod forward;
 pub mod input;
 pub mod log;
 pub mod net;

@@ -1,0 +1,21 @@
+//! The forward protocol: from the bytes of a connection to batches and acks, without any I/O.
+//!
+//! Only this room knows the wire. It decodes no records: events stay packed, and only their shape is checked.
+
+mod ack;
+mod complaints;
+mod decoder;
+mod entries;
+mod frame;
+mod inflate;
+mod json;
+mod message;
+mod rules;
+pub mod spare;
+mod stream;
+
+pub use decoder::{Decoder, Next};
+pub use rules::{CHUNK_SIZE_LIMIT, DECOMPRESSION_SIZE_LIMIT, Fault, Rules};
+
+#[cfg(test)]
+mod tests;
