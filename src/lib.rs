@@ -1,11 +1,69 @@
-//! Flumen: a Fluentd-compatible log aggregator.
+//! Flumen: a Fluentd-compatible log aggregator. This page is its architecture.
+//!
+//! # Bird's eye
+//!
+//! A configuration in Fluentd's language describes inputs, filters and outputs. Flumen reads it into a tree, lowers the tree to
+//! [`Element`](config::Element)s, and builds one [`Pipeline`](pipeline::Pipeline) from them. Events then travel by *push, in batches, synchronously*:
+//!
+//! ```text
+//! socket -> forward (wire) -> input --permit--> router: tag -> filters -> output --> buffer --> delivery --> server
+//!                                                    one thread, one call, one batch     |      a task of its own
+//!                                                                              the only queue and thread boundary
+//! ```
+//!
+//! An input decodes just enough to know the tag and the bounds of a batch, asks its [`Emitter`](plugin::Emitter) for a permit (which waits while
+//! anything behind the route is full), and emits. The router looks the tag up once a batch, runs the filters over the batch in place and hands it to the output. A batch
+//! stays packed msgpack until somebody has to look; decoded records borrow from the received bytes and from the thread's [`Scratch`](event::Scratch),
+//! live inside one `emit`, and never cross an await. A buffered output's chunk is packed msgpack again; its writer transcodes that straight to what the server wants.
+//!
+//! # Rooms
+//!
+//! From the bottom up; a room sees those on the lines above it in this list, and none beside it.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`log`] | the daemon's own log |
+//! | [`event`], [`regex`] | tag, time, value, record, batch, with their msgpack and JSON forms and Ruby's time formats; Ruby's regular expressions |
+//! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
+//! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
+//! | [`parser`], [`formatter`], [`buffer`], `forward` | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol |
+//! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
+//! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
+//! | [`supervisor`] | the life of the process |
+//! | [`cli`] | the command line |
+//!
+//! # Invariants
+//!
+//! - Imports go strictly downward; `tests/it/tidy.rs` checks it.
+//! - An input never sees an output, only an emitter. A filter sees a batch and a scope, nothing else.
+//! - `event` knows no configuration and does no I/O. Only `config` reads configuration text. Only `forward` knows the wire. Only `supervisor` touches signals.
+//! - Constructing a plugin has no side effects: a dry run is everything up to and including construction.
+//! - Every parameter is declared once, by [`section!`]; it is acted on or refused, never ignored in silence.
+//! - Nothing that a peer or a file sends can panic, hang, or grow memory without a bound. Every queue has a limit that is a parameter or a `const` with its reason.
+//! - Where Flumen differs from Fluentd on purpose, the line says `// Fluentd:`.
+//!
+//! # Decisions worth knowing
+//!
+//! - **Threads.** [`Loops`](net::Loops): one single-threaded runtime a core. A connection lives on one of them, so do an output's writers. Standard output and the log have
+//!   threads of their own, because a pipe may be stuck.
+//! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
+//! - **Coalescing.** Docker sends one event a message. Messages of one tag that arrive together become one batch, marked
+//!   [`coalesced`](event::Batch::is_coalesced): whatever shows the bounds of messages (round robin, warnings by count, the order of copies that meet again) looks at the mark.
+//! - **Errors of single events** go to [`Scope::reject`](event::Scope::reject) and from there, after the step, to `@ERROR`. An emit that fails as a whole is an
+//!   [`EmitError`](plugin::EmitError): the sender is told. While `@ERROR` itself is being handled nothing is sent there again.
+//! - **Regular expressions** are read as Ruby's, rewritten, and run by PCRE2's JIT under a bound, behind a required-literal prefilter.
+//! - **Old flat parameters** of version 0.12 are moved into their sections before construction, by tables; no plugin knows them.
+//!
+//! # Adding a plugin
+//!
+//! A new file and a row in the table of its room: name, section, old parameters it takes, constructor.
 
 pub mod buffer;
+pub mod cli;
 pub mod config;
 pub mod event;
 pub mod filter;
 pub mod formatter;
-pub mod forward;
 pub mod input;
 pub mod log;
 pub mod net;
@@ -14,3 +72,4 @@ pub mod parser;
 pub mod pipeline;
 pub mod plugin;
 pub mod regex;
+pub mod supervisor;

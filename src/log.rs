@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Lines that wait for a slow standard error; beyond that they are counted and dropped.
 const QUEUE_LINES: usize = 4096;
+/// The time at the start of a line, unless the configuration says otherwise.
+const USUAL_TIME: &str = "%Y-%m-%d %H:%M:%S %z";
 /// How long the end of the process waits for the last lines.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 
@@ -107,6 +109,7 @@ static JSON: AtomicU8 = AtomicU8::new(0);
 static IS_FILE: AtomicBool = AtomicBool::new(false);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
+static TIME_FORMAT: Mutex<Option<String>> = Mutex::new(None);
 static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
 /// Sets the least severe level that is written.
@@ -117,6 +120,13 @@ pub fn set_level(level: Level) {
 /// Sets the form of the lines.
 pub fn set_format(format: Format) {
     JSON.store(u8::from(format == Format::Json), Ordering::Relaxed);
+}
+
+/// Sets how the time at the start of a line is written, in the words of `strftime`.
+pub fn set_time_format(format: &str) {
+    if let Ok(mut slot) = TIME_FORMAT.lock() {
+        *slot = Some(format.to_owned());
+    }
 }
 
 /// Sends all further lines to a file in place of standard error.
@@ -213,7 +223,12 @@ fn json_line(level: Level, id: &str, message: &str) -> String {
 }
 
 fn now() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %z").to_string()
+    let format = TIME_FORMAT.lock().ok().and_then(|format| format.clone());
+    let now = jiff::Zoned::now();
+    let mut text = String::new();
+    // What jiff cannot write is left out of the line rather than the line.
+    let written = std::fmt::Write::write_fmt(&mut text, format_args!("{}", now.strftime(format.as_deref().unwrap_or(USUAL_TIME))));
+    if written.is_ok() { text } else { now.strftime(USUAL_TIME).to_string() }
 }
 
 fn queue() -> &'static SyncSender<Message> {

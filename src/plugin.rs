@@ -233,11 +233,11 @@ impl<T> Plugin<T> {
     pub fn find<'t>(table: &'t [Plugin<T>], kind: &str, element: &Element, diagnostics: &Diagnostics) -> Result<&'t Plugin<T>, Refused> {
         let Some(name) = element.plugin_type().filter(|name| !name.is_empty()) else {
             let message = format!("Missing '@type' parameter on <{}> directive", element.name);
-            return Err(diagnostics.error("FLM0301", Some(element.span), message));
+            return Err(diagnostics.error("FLM0401", Some(element.span), message));
         };
         table.iter().find(|row| row.name == name).ok_or_else(|| {
             let span = element.param("@type").or_else(|| element.param("type")).map_or(element.span, |param| param.value_span);
-            diagnostics.error("FLM0302", Some(span), format!("Unknown {kind} plugin '{name}': flumen does not have it"))
+            diagnostics.error("FLM0402", Some(span), format!("Unknown {kind} plugin '{name}': flumen does not have it"))
         })
     }
 }

@@ -1,7 +1,17 @@
 //! Formatters: from an event to the bytes of an output. Each is one file and one row of [`FORMATTERS`].
 
+pub mod hash;
+pub mod json;
+pub mod ltsv;
+pub mod msgpack;
+mod newline;
+pub mod single_value;
+pub mod stdout;
+pub mod tsv;
+
+use crate::config::{Element, Refused};
 use crate::event::{Event, Scope, Tag};
-use crate::plugin::Plugin;
+use crate::plugin::{Context, Plugin};
 
 /// Why an event cannot be written in this form; Fluentd's class and words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,4 +29,28 @@ pub trait Formatter: Send + Sync {
 }
 
 /// All formatters.
-pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[];
+pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[
+    Plugin { name: "hash", section: &hash::Params::SECTION, compat: &[], build: hash::build },
+    Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
+    Plugin { name: "ltsv", section: &ltsv::Params::SECTION, compat: &[], build: ltsv::build },
+    Plugin { name: "msgpack", section: &msgpack::Params::SECTION, compat: &[], build: msgpack::build },
+    Plugin { name: "single_value", section: &single_value::Params::SECTION, compat: &[], build: single_value::build },
+    Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[], build: stdout::build },
+    Plugin { name: "tsv", section: &tsv::Params::SECTION, compat: &[], build: tsv::build },
+];
+
+/// Builds the formatter of an output's `<format>` section, or the default one where there is no section or no `@type` in it.
+pub fn build_formatter(owner: &Element, default: &str, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
+    match owner.section("format") {
+        Some(section) => build_named(section.plugin_type().unwrap_or(default), section, context),
+        None => build_named(default, &Element::new("format", "", owner.span), context),
+    }
+}
+
+/// Builds a formatter by its name; its parameters are in `section`.
+pub fn build_named(name: &str, section: &Element, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
+    match FORMATTERS.iter().find(|row| row.name == name) {
+        Some(row) => (row.build)(section, context),
+        None => Err(context.refuse("FLM0410", section.span, format!("Unknown formatter plugin '{name}': flumen does not have it"))),
+    }
+}

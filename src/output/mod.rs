@@ -4,8 +4,10 @@ pub mod copy;
 pub mod null;
 pub mod relabel;
 pub mod roundrobin;
+pub mod stdout;
 
 use crate::buffer::{Chunk, Defaults};
+use crate::config::Compat;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
 use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
@@ -88,4 +90,5 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
     Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
     Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },
+    Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },
 ];

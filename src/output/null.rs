@@ -1,7 +1,7 @@
 //! `null`: takes events and forgets them.
 
 use super::{BufferedOutput, Output, SyncOutput, WriteError};
-use crate::buffer::Chunk;
+use crate::buffer::{Chunk, Defaults};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Scope, Tag};
 use crate::plugin::{BoxFuture, Context, EmitError};
@@ -33,6 +33,10 @@ impl SyncOutput for Null {
 }
 
 impl BufferedOutput for Null {
+    fn buffer_defaults(&self) -> Defaults {
+        Defaults { chunk_keys: &["tag"], params: &[("flush_at_shutdown", "true"), ("chunk_limit_size", "10240")] }
+    }
+
     fn write<'a>(&'a self, _chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
         let result = if self.never_flush { Err(WriteError::Retry(anyhow::anyhow!("failed to flush"))) } else { Ok(()) };
         Box::pin(async { result })

@@ -2,7 +2,10 @@
 //!
 //! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
 
+mod cli;
 mod harness;
+mod hostile;
 mod licences;
+mod routing;
 mod support;
 mod tidy;

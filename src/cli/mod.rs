@@ -1,0 +1,47 @@
+//! The command line: `fluentd`'s options and our subcommands. One file a subcommand.
+
+mod check;
+mod daemon;
+mod load;
+mod options;
+mod run;
+
+pub use options::Options;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: flumen [options]             run, as fluentd does
+       flumen check [options] FILE  read and build a configuration, say all that is wrong with it, run nothing
+";
+
+/// Exit code for wrong arguments and wrong configurations.
+pub const EXIT_CONFIG: u8 = 1;
+/// Exit code for faults while running that a restart will not mend.
+pub const EXIT_RUN: u8 = 2;
+
+/// Does what the arguments say. 0: done; 1: wrong arguments or configuration; 2: a fault while running.
+pub fn main(arguments: Vec<String>) -> ExitCode {
+    let check = arguments.first().is_some_and(|first| first == "check");
+    let options = match Options::parse(&arguments[usize::from(check)..], check) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("flumen: {message}\n{USAGE}flumen --help lists the options");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if options.help {
+        print!("{USAGE}\n{}", options::help());
+        return ExitCode::SUCCESS;
+    }
+    if options.version {
+        println!("flumen {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let code = match (check || options.dry_run, &options.daemon) {
+        (true, _) => check::check(&options),
+        (false, Some(pid_file)) => daemon::start(&options, pid_file, &arguments),
+        (false, None) => run::run(&options),
+    };
+    crate::log::flush();
+    code
+}

@@ -1,0 +1,286 @@
+//! From elements to a pipeline. Constructing has no side effects: this is all that a dry run does.
+
+use super::delivery::Delivery;
+use super::errors::ErrorRoute;
+use super::own_log;
+use super::pattern::Patterns;
+use super::router::{Router, Target};
+use super::{Idle, Pipeline};
+use crate::config::compat::{Tables, apply_tree};
+use crate::config::{Diagnostics, Element, Refused, Span, System};
+use crate::event::{Batch, Scope, Tag};
+use crate::filter::FILTERS;
+use crate::formatter::FORMATTERS;
+use crate::input::INPUTS;
+use crate::log::{Level, PluginLog};
+use crate::output::{OUTPUTS, Output, SyncOutput};
+use crate::parser::PARSERS;
+use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Route, Sink};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Weak};
+
+const ROOT: &str = "@ROOT";
+const ERROR: &str = "@ERROR";
+const OWN_LOG: &str = "@FLUENT_LOG";
+
+/// Builds the pipeline that a configuration describes. All faults go to `diagnostics`, not only the first.
+pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> Result<Pipeline, Refused> {
+    convert_old_parameters(root, diagnostics);
+    let graph = Graph::new(system, diagnostics);
+    let mut labels = Vec::new();
+    for label in root.sections("label") {
+        if let Some(name) = graph.label_name(label, &labels) {
+            labels.push((name, label));
+        }
+    }
+    let errors = Arc::new(ErrorRoute::default());
+    let mut routers = HashMap::new();
+    for (name, label) in &labels {
+        if !label.has_section("match") {
+            diagnostics.error("FLM0405", Some(label.span), format!("Missing <match> sections in <label {name}> section"));
+        }
+        routers.insert(name.clone(), graph.router(name, label, &errors));
+    }
+    routers.insert(ROOT.to_owned(), graph.router(ROOT, root, &errors));
+    let inputs = root.sections("source").into_iter().filter_map(|source| graph.input(source).ok()).collect();
+    if routers.contains_key(ERROR) {
+        errors.lead_to(graph.way_to(ERROR));
+    }
+    graph.connect(&routers);
+    if diagnostics.has_errors() {
+        return Err(Refused);
+    }
+    Ok(Pipeline {
+        inputs,
+        own_log: own_log_router(&routers, diagnostics),
+        routers: routers.into_values().collect(),
+        deliveries: graph.deliveries.take(),
+        sync_outputs: graph.sync_outputs.take(),
+    })
+}
+
+/// Moves the flat parameters of version 0.12 to their sections.
+fn convert_old_parameters(root: &mut Element, diagnostics: &Diagnostics) {
+    let tables = Tables {
+        input: &|name| INPUTS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
+        filter: &|name| FILTERS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
+        output: &|name| OUTPUTS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
+        parser: &|name| PARSERS.iter().find(|row| row.name == name).map(|row| row.section),
+        formatter: &|name| FORMATTERS.iter().find(|row| row.name == name).map(|row| row.section),
+    };
+    apply_tree(root, &tables, diagnostics);
+}
+
+/// The router for the daemon's own log, and from which level on: the label's, or the root's where it takes all of the log's tags.
+fn own_log_router(routers: &HashMap<String, Arc<Router>>, diagnostics: &Diagnostics) -> Option<(Arc<Router>, Level)> {
+    if let Some(router) = routers.get(OWN_LOG) {
+        router.be_silent();
+        return Some((Arc::clone(router), Level::Trace));
+    }
+    let root = routers.get(ROOT).filter(|root| own_log::TAGS.iter().all(|tag| root.takes(tag)))?;
+    let message = "define <match fluent.**> to capture fluentd logs in top level is deprecated. Use <label @FLUENT_LOG> instead";
+    diagnostics.warn("FLM0409", None, message);
+    // Fluentd: lines of level info would become events here too, so that each start would add a few documents among the data.
+    Some((Arc::clone(root), Level::Warn))
+}
+
+/// What is being built: the ways between its parts, and what has to be started and stopped.
+struct Graph<'g> {
+    system: &'g System,
+    diagnostics: &'g Diagnostics,
+    ways: RefCell<HashMap<String, Emitter>>,
+    wanted: RefCell<Vec<(String, Span)>>,
+    ids: RefCell<HashSet<String>>,
+    deliveries: RefCell<Vec<Arc<Delivery>>>,
+    sync_outputs: RefCell<Vec<Arc<dyn SyncOutput>>>,
+}
+
+/// A constructor's view of the graph: it stands in one router.
+struct Site<'s, 'g> {
+    graph: &'s Graph<'g>,
+    router: &'s str,
+}
+
+/// What every plugin's section can say.
+struct Common {
+    id: String,
+    log: PluginLog,
+}
+
+impl<'g> Graph<'g> {
+    fn new(system: &'g System, diagnostics: &'g Diagnostics) -> Graph<'g> {
+        Graph {
+            system,
+            diagnostics,
+            ways: RefCell::default(),
+            wanted: RefCell::default(),
+            ids: RefCell::default(),
+            deliveries: RefCell::default(),
+            sync_outputs: RefCell::default(),
+        }
+    }
+
+    fn label_name(&self, label: &Element, known: &[(String, &Element)]) -> Option<String> {
+        let message = match label.arg.as_str() {
+            "" => "Missing symbol argument on <label> directive".to_owned(),
+            ROOT => "@ROOT for <label> is not permitted, reserved for getting root router".to_owned(),
+            name if known.iter().any(|(other, _)| other == name) => format!("Section <label {name}> appears twice"),
+            name => return Some(name.to_owned()),
+        };
+        self.diagnostics.error("FLM0404", Some(label.span), message);
+        None
+    }
+
+    fn way_to(&self, router: &str) -> Emitter {
+        self.ways.borrow_mut().entry(router.to_owned()).or_default().clone()
+    }
+
+    /// Leads all emitters to their routers and says which labels do not exist.
+    fn connect(&self, routers: &HashMap<String, Arc<Router>>) {
+        for (name, span) in self.wanted.borrow().iter() {
+            if !routers.contains_key(name) {
+                self.diagnostics.error("FLM0406", Some(*span), format!("{name} label not found"));
+            }
+        }
+        for (name, emitter) in self.ways.borrow().iter() {
+            if let Some(router) = routers.get(name) {
+                let route: Arc<dyn Route> = Arc::clone(router) as Arc<dyn Route>;
+                let weak: Weak<dyn Route> = Arc::downgrade(&route);
+                emitter.lead_to(weak);
+            }
+        }
+    }
+
+    fn router(&self, name: &str, section: &Element, errors: &Arc<ErrorRoute>) -> Arc<Router> {
+        let site = Site { graph: self, router: name };
+        let is_rule = |child: &&Element| child.name == "filter" || child.name == "match";
+        let rules = section.children.iter().filter(is_rule).filter_map(|child| site.rule(child).ok()).collect();
+        Arc::new(Router::new(rules, Arc::clone(errors)))
+    }
+
+    fn input(&self, source: &Element) -> Result<Idle, Refused> {
+        let site = Site { graph: self, router: ROOT };
+        let row = Plugin::find(INPUTS, "input", source, self.diagnostics)?;
+        let common = self.common(source)?;
+        let emitter = site.emitter(source.text("@label"), source.span);
+        let input = site.construct(row, source, &common)?;
+        Ok(Idle { input, emitter: emitter?, log: common.log })
+    }
+
+    fn common(&self, element: &Element) -> Result<Common, Refused> {
+        let given = element.text("@id").or_else(|| element.text("id"));
+        if let Some(id) = given
+            && !self.ids.borrow_mut().insert(id.to_owned())
+        {
+            let span = element.param("@id").map_or(element.span, |param| param.value_span);
+            let message = format!("Duplicated plugin id `{id}`. Check whole configuration and fix it.");
+            return Err(self.diagnostics.error("FLM0403", Some(span), message));
+        }
+        let level = match element.text("@log_level").or_else(|| element.text("log_level")) {
+            None => None,
+            Some(word) => Some(Level::parse(word).ok_or_else(|| {
+                let span = element.param("@log_level").map_or(element.span, |param| param.value_span);
+                self.diagnostics.error("FLM0407", Some(span), format!("Unknown log level: level = {word}"))
+            })?),
+        };
+        let (line, _) = self.diagnostics.line_column(element.span);
+        let unnamed = || format!("{}.{}.line{line}", element.name, element.plugin_type().unwrap_or_default());
+        Ok(Common { id: given.map_or_else(unnamed, str::to_owned), log: PluginLog::new(given, level) })
+    }
+}
+
+impl Site<'_, '_> {
+    fn rule(&self, section: &Element) -> Result<(Patterns, Target), Refused> {
+        section.used.set(true);
+        let diagnostics = self.graph.diagnostics;
+        let patterns = Patterns::parse(&section.arg).map_err(|why| diagnostics.error("FLM0408", Some(section.span), why));
+        let target = if section.name == "filter" {
+            Plugin::find(FILTERS, "filter", section, diagnostics).and_then(|row| {
+                let common = self.graph.common(section)?;
+                let filter = self.construct(row, section, &common)?;
+                Ok(Target::Filter(Arc::from(filter), common.log))
+            })
+        } else {
+            self.output(section).map(|(sink, log)| Target::Output(sink, log))
+        };
+        Ok((patterns?, target?))
+    }
+
+    fn output(&self, section: &Element) -> Result<(Arc<dyn Sink>, PluginLog), Refused> {
+        let row = Plugin::find(OUTPUTS, "output", section, self.graph.diagnostics)?;
+        let common = self.graph.common(section)?;
+        let built = self.construct(row, section, &common)?;
+        let sink: Arc<dyn Sink> = match built {
+            Output::Sync(output) => {
+                let output: Arc<dyn SyncOutput> = Arc::from(output);
+                self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
+                Arc::new(Direct(output))
+            }
+            Output::Buffered(output) => {
+                let delivery = Delivery::new(output, section, &self.context(&common))?;
+                self.graph.deliveries.borrow_mut().push(Arc::clone(&delivery));
+                delivery
+            }
+        };
+        Ok((sink, common.log))
+    }
+
+    fn context<'c>(&'c self, common: &'c Common) -> Context<'c> {
+        Context { diagnostics: self.graph.diagnostics, system: self.graph.system, id: &common.id, log: &common.log, host: self }
+    }
+
+    fn construct<T>(&self, row: &Plugin<T>, section: &Element, common: &Common) -> Result<T, Refused> {
+        (row.build)(section, &self.context(common))
+    }
+}
+
+impl Host for Site<'_, '_> {
+    fn build_output(&self, element: &Element) -> Result<Arc<dyn Sink>, Refused> {
+        let (sink, log) = self.output(element)?;
+        Ok(Arc::new(Named { sink, log }))
+    }
+
+    fn emitter(&self, label: Option<&str>, span: Span) -> Result<Emitter, Refused> {
+        let name = label.unwrap_or(ROOT);
+        self.graph.wanted.borrow_mut().push((name.to_owned(), span));
+        Ok(self.graph.way_to(name))
+    }
+
+    fn errors(&self) -> Emitter {
+        self.graph.way_to(ROOT)
+    }
+
+    fn own_router(&self) -> Emitter {
+        self.graph.way_to(self.router)
+    }
+}
+
+/// An output without a buffer, as the router sees it.
+struct Direct(Arc<dyn SyncOutput>);
+
+impl Sink for Direct {
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        self.0.emit(scope, tag, batch)
+    }
+
+    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+        self.0.limits(tag, into);
+    }
+}
+
+/// A store of another output, which logs under its own name.
+struct Named {
+    sink: Arc<dyn Sink>,
+    log: PluginLog,
+}
+
+impl Sink for Named {
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        self.log.enter(|| self.sink.emit(scope, tag, batch))
+    }
+
+    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+        self.sink.limits(tag, into);
+    }
+}

@@ -1,0 +1,65 @@
+//! Events that could not be handled: to the `@ERROR` label where there is one, otherwise whole into the log.
+
+use crate::event::json::{self, Style};
+use crate::event::{Batch, Record, Rejected, Scope, Tag};
+use crate::plugin::{EmitError, Emitter};
+use std::sync::OnceLock;
+
+/// Where rejected events go; shared by all routers.
+#[derive(Default)]
+pub struct ErrorRoute {
+    label: OnceLock<Emitter>,
+}
+
+impl ErrorRoute {
+    /// Leads rejected events to the `@ERROR` label.
+    pub fn lead_to(&self, label: Emitter) {
+        let _ = self.label.set(label);
+    }
+
+    /// Sends on what has been rejected in this scope.
+    pub fn send(&self, scope: &Scope<'_>) {
+        if !scope.has_rejected() {
+            return;
+        }
+        for rejected in scope.take_rejected() {
+            self.send_one(scope, rejected);
+        }
+    }
+
+    fn send_one<'a>(&self, scope: &Scope<'a>, rejected: Rejected<'a>) {
+        let Rejected { tag, time, record, class, message } = rejected;
+        let said = describe(class, &message, &tag, &record);
+        match self.label.get() {
+            // Fluentd: a fault while handling @ERROR would go to @ERROR again, and round and round.
+            Some(label) if !scope.in_error() => {
+                crate::warning!("send an error event to @ERROR: {said}");
+                let batch = Batch::single(scope, time, record);
+                if let Err(error) = scope.as_error(|| label.emit(scope, &tag, batch)) {
+                    crate::error!("unexpected error while handling @ERROR: error_class={} error={:?} {said}", error.class, error.message);
+                }
+            }
+            _ => crate::warning!("dump an error event: {said} time={}", time.to_f64()),
+        }
+    }
+
+    /// An emit failed as a whole: its events go to `@ERROR`, or the sender is told.
+    pub fn emit_failed<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>, error: EmitError) -> Result<(), EmitError> {
+        match self.label.get() {
+            Some(label) if !scope.in_error() => {
+                crate::warning!("send an error event stream to @ERROR: error_class={} error={:?} tag={tag:?}", error.class, error.message);
+                scope.as_error(|| label.emit(scope, tag, batch.duplicate(scope)))
+            }
+            _ => {
+                crate::warning!("emit transaction failed: error_class={} error={:?} tag={tag:?}", error.class, error.message);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn describe(class: &str, message: &str, tag: &Tag, record: &Record<'_>) -> String {
+    let mut text = Vec::new();
+    json::write_record(record, Style::Oj, &mut text);
+    format!("error_class={class} error={message:?} tag={tag:?} record={}", String::from_utf8_lossy(&text))
+}

@@ -1,0 +1,172 @@
+//! From a tag to the filters and the output it meets, found once a tag and kept.
+
+use super::errors::ErrorRoute;
+use super::pattern::Patterns;
+use crate::event::{Batch, Scope, Tag};
+use crate::filter::Filter;
+use crate::log::{Level, PluginLog};
+use crate::plugin::{EmitError, Limit, Route, Sink};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+
+/// Tags whose way is remembered, per router; beyond that the memory is emptied. Fluentd keeps as many.
+const CACHED_TAGS: usize = 1024;
+/// Routers within routers; deeper, the events go in circles.
+const MAX_DEPTH: u32 = 64;
+
+/// What stands behind a pattern.
+pub enum Target {
+    /// A filter: the event goes on.
+    Filter(Arc<dyn Filter>, PluginLog),
+    /// An output: the event's way ends.
+    Output(Arc<dyn Sink>, PluginLog),
+}
+
+/// The filters and the output that one tag meets.
+#[derive(Default)]
+struct Path {
+    filters: Vec<(Arc<dyn Filter>, PluginLog)>,
+    output: Option<(Arc<dyn Sink>, PluginLog)>,
+    limits: OnceLock<Vec<Arc<Limit>>>,
+}
+
+thread_local! {
+    /// How many routers are being asked for their limits at the moment, one through another.
+    static ASKED: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Path {
+    /// The limits behind the output, each once. Labels in a circle have no end, so the question has a depth.
+    fn find_limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
+        let mut found = Vec::new();
+        if let Some((output, _)) = &self.output
+            && ASKED.get() < MAX_DEPTH
+        {
+            ASKED.set(ASKED.get() + 1);
+            output.limits(tag, &mut found);
+            ASKED.set(ASKED.get() - 1);
+        }
+        let mut once: Vec<Arc<Limit>> = Vec::new();
+        for limit in found {
+            if !once.iter().any(|known| Arc::ptr_eq(known, &limit)) {
+                once.push(limit);
+            }
+        }
+        once
+    }
+}
+
+/// The root router, or a label's.
+pub struct Router {
+    rules: Vec<(Patterns, Target)>,
+    paths: RwLock<HashMap<Tag, Arc<Path>>>,
+    unmatched: AtomicU64,
+    say_unmatched: AtomicBool,
+    errors: Arc<ErrorRoute>,
+}
+
+impl Router {
+    /// A router with these rules in the order of the file.
+    pub fn new(rules: Vec<(Patterns, Target)>, errors: Arc<ErrorRoute>) -> Router {
+        Router { rules, paths: RwLock::default(), unmatched: AtomicU64::new(0), say_unmatched: AtomicBool::new(true), errors }
+    }
+
+    /// Whether an output takes this tag.
+    pub fn takes(&self, tag: &str) -> bool {
+        self.rules.iter().any(|(patterns, target)| matches!(target, Target::Output(..)) && patterns.matches(tag))
+    }
+
+    /// No more warnings about tags that nothing matches: the router of the daemon's own log.
+    pub fn be_silent(&self) {
+        self.say_unmatched.store(false, Ordering::Relaxed);
+    }
+
+    fn path(&self, tag: &Tag) -> Arc<Path> {
+        if let Ok(paths) = self.paths.read()
+            && let Some(path) = paths.get(tag)
+        {
+            return Arc::clone(path);
+        }
+        let path = Arc::new(self.find(tag));
+        if let Ok(mut paths) = self.paths.write() {
+            if paths.len() >= CACHED_TAGS {
+                paths.clear();
+            }
+            paths.insert(tag.clone(), Arc::clone(&path));
+        }
+        path
+    }
+
+    fn find(&self, tag: &Tag) -> Path {
+        let mut path = Path::default();
+        for (patterns, target) in &self.rules {
+            if !patterns.matches(tag) {
+                continue;
+            }
+            match target {
+                Target::Filter(filter, log) => path.filters.push((Arc::clone(filter), log.clone())),
+                Target::Output(output, log) => {
+                    path.output = Some((Arc::clone(output), log.clone()));
+                    break;
+                }
+            }
+        }
+        path
+    }
+
+    fn warn_unmatched(&self, tag: &Tag, emits: usize) {
+        if !self.say_unmatched.load(Ordering::Relaxed) {
+            return;
+        }
+        let before = self.unmatched.fetch_add(emits as u64, Ordering::Relaxed);
+        let due = |count: u64| if count < 512 { count.is_power_of_two() } else { count.is_multiple_of(512) };
+        for _ in (before + 1..=before + emits as u64).filter(|&count| due(count)) {
+            crate::log::write_with(Level::Warn, "no patterns matched", &[("tag", tag)]);
+        }
+    }
+
+    fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
+        for (filter, log) in &path.filters {
+            log.enter(|| filter.filter(scope, tag, batch));
+            self.errors.send(scope);
+            if batch.is_empty() {
+                return Ok(());
+            }
+        }
+        let Some((output, log)) = &path.output else {
+            self.warn_unmatched(tag, batch.emits());
+            return Ok(());
+        };
+        let result = log.enter(|| output.emit(scope, tag, batch));
+        self.errors.send(scope);
+        result
+    }
+}
+
+impl Route for Router {
+    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, mut batch: Batch<'a>) -> Result<(), EmitError> {
+        if scope.depth() >= MAX_DEPTH {
+            let message = format!("events of tag {tag} go in circles through labels");
+            return Err(EmitError { class: "SystemStackError", message, settled: false });
+        }
+        let path = self.path(tag);
+        let result = scope.deeper(|| self.run(&path, scope, tag, &mut batch));
+        match result {
+            Ok(()) => Ok(()),
+            // The events concerned have been rejected one by one; the others are where they belong.
+            Err(error) if error.settled => Ok(()),
+            Err(error) => self.errors.emit_failed(scope, tag, &batch, error),
+        }
+    }
+
+    fn reject(&self, scope: &Scope<'_>) {
+        self.errors.send(scope);
+    }
+
+    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+        let path = self.path(tag);
+        into.extend(path.limits.get_or_init(|| path.find_limits(tag)).iter().cloned());
+    }
+}
