@@ -3,9 +3,12 @@
 //! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
 
 mod cli;
+mod docker;
 mod harness;
 mod hostile;
+mod image;
 mod licences;
 mod routing;
+mod search_node;
 mod support;
 mod tidy;

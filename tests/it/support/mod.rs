@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod forward;
 pub mod http;
 pub mod msgpack;
+pub mod service;
 pub mod streams;
 
 use std::net::TcpListener;
@@ -19,6 +20,7 @@ pub use bulk_server::{Answer, BulkServer, Item};
 pub use daemon::{Daemon, Event};
 pub use forward::Sender;
 pub use msgpack::Value;
+pub use service::{Engine, SearchNode};
 
 /// The bound of an ordinary wait. Generous, because a loaded machine with few cores must not turn a pass into a failure.
 pub const PATIENCE: Duration = Duration::from_secs(30);
