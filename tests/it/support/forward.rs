@@ -12,7 +12,7 @@ pub struct Sender {
     stream: Box<dyn Stream>,
 }
 
-trait Stream: Read + Write {}
+trait Stream: Read + Write + Send {}
 impl Stream for TcpStream {}
 impl Stream for UnixStream {}
 
