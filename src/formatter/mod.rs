@@ -1,5 +1,6 @@
 //! Formatters: from an event to the bytes of an output. Each is one file and one row of [`FORMATTERS`].
 
+pub mod csv;
 pub mod hash;
 pub mod json;
 pub mod ltsv;
@@ -30,6 +31,7 @@ pub trait Formatter: Send + Sync {
 
 /// All formatters.
 pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[
+    Plugin { name: "csv", section: &csv::Params::SECTION, compat: &[], build: csv::build },
     Plugin { name: "hash", section: &hash::Params::SECTION, compat: &[], build: hash::build },
     Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
     Plugin { name: "ltsv", section: &ltsv::Params::SECTION, compat: &[], build: ltsv::build },
