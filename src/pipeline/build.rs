@@ -5,7 +5,7 @@ use super::errors::ErrorRoute;
 use super::own_log;
 use super::pattern::Patterns;
 use super::router::{Router, Target};
-use super::{Idle, Pipeline};
+use super::{Idle, Pipeline, workers};
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{Diagnostics, Element, Refused, Span, System};
 use crate::event::{Batch, Scope, Tag};
@@ -27,11 +27,21 @@ const OWN_LOG: &str = "@FLUENT_LOG";
 /// Builds the pipeline that a configuration describes. All faults go to `diagnostics`, not only the first.
 pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> Result<Pipeline, Refused> {
     convert_old_parameters(root, diagnostics);
+    let mut pipeline = Pipeline::default();
+    for worker in workers::divide(root, system.workers, diagnostics)? {
+        build_worker(&worker.sections, system, diagnostics, &mut pipeline);
+    }
+    if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
+}
+
+/// Builds what one logical worker runs.
+fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostics, pipeline: &mut Pipeline) {
     let graph = Graph::new(system, diagnostics);
+    sections.iter().for_each(|section| section.used.set(true));
     let mut labels = Vec::new();
-    for label in root.sections("label") {
+    for label in sections.iter().filter(|section| section.name == "label") {
         if let Some(name) = graph.label_name(label, &labels) {
-            labels.push((name, label));
+            labels.push((name, *label));
         }
     }
     let errors = Arc::new(ErrorRoute::default());
@@ -40,24 +50,22 @@ pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> 
         if !label.has_section("match") {
             diagnostics.error("FLM0405", Some(label.span), format!("Missing <match> sections in <label {name}> section"));
         }
-        routers.insert(name.clone(), graph.router(name, label, &errors));
+        let rules: Vec<&Element> = label.children.iter().collect();
+        routers.insert(name.clone(), graph.router(name, &rules, &errors));
     }
-    routers.insert(ROOT.to_owned(), graph.router(ROOT, root, &errors));
-    let inputs = root.sections("source").into_iter().filter_map(|source| graph.input(source).ok()).collect();
+    routers.insert(ROOT.to_owned(), graph.router(ROOT, sections, &errors));
+    let sources = sections.iter().filter(|section| section.name == "source");
+    pipeline.inputs.extend(sources.filter_map(|source| graph.input(source).ok()));
     if routers.contains_key(ERROR) {
         errors.lead_to(graph.way_to(ERROR));
     }
     graph.connect(&routers);
-    if diagnostics.has_errors() {
-        return Err(Refused);
+    if pipeline.own_log.is_none() {
+        pipeline.own_log = own_log_router(&routers, diagnostics);
     }
-    Ok(Pipeline {
-        inputs,
-        own_log: own_log_router(&routers, diagnostics),
-        routers: routers.into_values().collect(),
-        deliveries: graph.deliveries.take(),
-        sync_outputs: graph.sync_outputs.take(),
-    })
+    pipeline.routers.extend(routers.into_values());
+    pipeline.deliveries.append(&mut graph.deliveries.take());
+    pipeline.sync_outputs.append(&mut graph.sync_outputs.take());
 }
 
 /// Moves the flat parameters of version 0.12 to their sections.
@@ -152,10 +160,10 @@ impl<'g> Graph<'g> {
         }
     }
 
-    fn router(&self, name: &str, section: &Element, errors: &Arc<ErrorRoute>) -> Arc<Router> {
+    fn router(&self, name: &str, sections: &[&Element], errors: &Arc<ErrorRoute>) -> Arc<Router> {
         let site = Site { graph: self, router: name };
-        let is_rule = |child: &&Element| child.name == "filter" || child.name == "match";
-        let rules = section.children.iter().filter(is_rule).filter_map(|child| site.rule(child).ok()).collect();
+        let is_rule = |section: &&&Element| section.name == "filter" || section.name == "match";
+        let rules = sections.iter().filter(is_rule).filter_map(|section| site.rule(section).ok()).collect();
         Arc::new(Router::new(rules, Arc::clone(errors)))
     }
 

@@ -6,6 +6,7 @@ mod errors;
 mod own_log;
 mod pattern;
 mod router;
+mod workers;
 
 pub use build::build;
 
@@ -34,6 +35,7 @@ struct Idle {
 }
 
 /// Everything that one configuration describes, built and not yet started.
+#[derive(Default)]
 pub struct Pipeline {
     inputs: Vec<Idle>,
     routers: Vec<Arc<Router>>,
