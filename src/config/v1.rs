@@ -6,6 +6,7 @@ use super::lexer::Scanner;
 use super::quoted;
 use super::tree::{IncludeNode, Literal, Node, ParamNode, SectionNode, Tree};
 use super::{Diagnostics, Span};
+use std::cell::Cell;
 
 /// How deep sections can be nested: far beyond real files, and small enough for the stack.
 const MAX_DEPTH: usize = 64;
@@ -18,7 +19,15 @@ const STRICT_SECTIONS: [&str; 4] = ["match", "source", "filter", "system"];
 
 /// Reads source number `file`, whose text is `text`.
 pub fn parse(text: &str, file: u32, diagnostics: &Diagnostics) -> Tree {
-    let mut parser = Parser { scanner: Scanner::new(text), file, diagnostics, open: Vec::new(), closing: None };
+    let mut parser = Parser {
+        scanner: Scanner::new(text),
+        file,
+        diagnostics,
+        faults: Cell::new(0),
+        open: Vec::new(),
+        closing: None,
+        behind_closing: Vec::new(),
+    };
     let mut nodes = Vec::new();
     // A stray `</x>` ends a level; at the top there is none, so reading goes on behind it.
     while !parser.scanner.at_end() {
@@ -39,9 +48,13 @@ pub(super) struct Parser<'a> {
     pub(super) scanner: Scanner<'a>,
     pub(super) file: u32,
     pub(super) diagnostics: &'a Diagnostics,
+    /// How many errors there were.
+    faults: Cell<usize>,
     open: Vec<Open>,
     /// A closing tag that ends this many levels, with its place.
     closing: Option<(usize, Span)>,
+    /// What stands behind that tag: it belongs to the section around.
+    behind_closing: Vec<Node>,
 }
 
 impl Parser<'_> {
@@ -52,6 +65,7 @@ impl Parser<'_> {
 
     /// Records an error at a place.
     pub(super) fn fault(&self, code: &'static str, start: usize, end: usize, message: impl Into<String>) {
+        self.faults.set(self.faults.get() + 1);
         self.diagnostics.error(code, Some(self.span(start, end)), message);
     }
 
@@ -103,22 +117,25 @@ impl Parser<'_> {
         }
     }
 
-    /// The rest of a line behind a value or a tag: blanks and a comment. `false` where there is something else.
+    /// The rest of a line behind a value or a tag, with the blank lines and comments below it. `false` where there is something else.
     fn line_end(&mut self, nodes: &mut Vec<Node>) -> bool {
-        let start = self.scanner.pos;
-        if !self.scanner.line_ends(start) {
-            return false;
+        let mut some = false;
+        while self.scanner.line_ends(self.scanner.pos) && !(some && self.scanner.at_end()) {
+            some = true;
+            let start = self.scanner.pos;
+            let behind = self.scanner.after_blanks(start);
+            // Unlike elsewhere, a carriage return does not end a comment here.
+            let stop = if self.scanner.byte(behind) == Some(b'#') { self.scanner.line_stop(behind) } else { behind };
+            let end = stop + usize::from(stop < self.scanner.text().len());
+            for (from, to, comment) in [(start, behind, false), (behind, stop, true), (stop, end, false)] {
+                if from < to {
+                    let span = self.span(from, to);
+                    nodes.push(if comment { Node::Comment(span) } else { Node::Blank(span) });
+                }
+            }
+            self.scanner.pos = end;
         }
-        let behind = self.scanner.after_blanks(start);
-        if behind > start {
-            nodes.push(Node::Blank(self.span(start, behind)));
-        }
-        self.scanner.pos = behind;
-        if self.scanner.peek() == Some(b'#') {
-            self.scanner.pos = self.scanner.line_stop(behind);
-            nodes.push(Node::Comment(self.span(behind, self.scanner.pos)));
-        }
-        true
+        some
     }
 
     /// Steps over the rest of the line; `nodes` gets it as broken, from `start` on.
@@ -146,20 +163,16 @@ impl Parser<'_> {
         if self.closing.is_none() {
             nodes.push(Node::Broken(span));
             nodes.append(&mut tail);
-        } else {
-            // What follows the tag is read again as part of the outer section.
-            self.scanner.pos = tail.first().map_or(self.scanner.pos, |node| first_byte(node));
-            if let Some(Node::Broken(broken)) = tail.last() {
-                // Already said: the outer level must not say it again.
-                self.scanner.pos = broken.end as usize;
-                self.closing = self.closing.map(|(levels, span)| (levels, Span { end: broken.end, ..span }));
-            }
         }
+        self.behind_closing = tail;
     }
 
     /// Decides which open section a closing tag ends.
     fn match_closing(&mut self, name: &str, span: Span) {
         let Some(innermost) = self.open.last() else {
+            if name.is_empty() && self.scanner.at_end() {
+                return; // The end of a section without a name, which the top is, too.
+            }
             let what =
                 if name.is_empty() { "expected EOF".to_owned() } else { format!("unmatched end tag '</{name}>': no section is open") };
             self.diagnostics.error("FLM0101", Some(span), what);
@@ -217,7 +230,11 @@ impl Parser<'_> {
                 section.close = self.take_closing();
             }
         }
+        let closed = section.close.is_some();
         nodes.push(Node::Section(section));
+        if closed {
+            nodes.append(&mut self.behind_closing);
+        }
     }
 
     /// Reads the rest of the line behind an opening tag. A whole section on one line sets `closing`.
@@ -267,8 +284,12 @@ impl Parser<'_> {
         let uri = if self.scanner.at_end() { None } else { self.string(Boundary::Value) };
         let span = self.span(start, self.scanner.pos);
         nodes.push(Node::Include(IncludeNode { span, uri, old }));
-        // Fluentd: what follows a quoted name on its line is read as the next parameter; that is a slip, and said.
-        self.expect_line_end(span, nodes);
+        // What follows a quoted name on its line is read as a parameter; most likely it is a slip.
+        if !self.line_end(nodes) {
+            let at = self.scanner.pos;
+            let rest = self.span(at, self.scanner.line_stop(at));
+            self.diagnostics.warn("FLM0104", Some(rest), "expected end of line behind what is included; this is read as a parameter");
+        }
     }
 
     fn expect_line_end(&mut self, behind: Span, nodes: &mut Vec<Node>) {
@@ -284,7 +305,7 @@ impl Parser<'_> {
     }
 
     fn param(&mut self, start: usize, nodes: &mut Vec<Node>) {
-        let faults = self.diagnostics.len();
+        let faults = self.faults.get();
         let Some(key) = self.string(Boundary::Key) else {
             return self.skip_line(start, nodes);
         };
@@ -296,7 +317,7 @@ impl Parser<'_> {
             return;
         }
         if value_start == key_end {
-            if self.diagnostics.len() == faults {
+            if self.faults.get() == faults {
                 self.fault(
                     "FLM0104",
                     key_end,
@@ -315,7 +336,7 @@ impl Parser<'_> {
         let span = self.span(start, self.scanner.pos);
         let value_span = self.span(value_start, self.scanner.pos);
         nodes.push(Node::Param(ParamNode { span, key, value }));
-        if self.diagnostics.len() == faults || self.scanner.line_ends(self.scanner.pos) {
+        if self.faults.get() == faults || self.scanner.line_ends(self.scanner.pos) {
             self.expect_line_end(value_span, nodes);
         } else {
             // The value was broken and that has been said.

@@ -20,7 +20,6 @@ const MAX_FILES: usize = 10_000;
 
 /// What reading one configuration needs.
 pub(super) struct Yaml<'a> {
-    environment: &'a Environment,
     diagnostics: &'a Diagnostics,
     /// The files that are being read, the innermost last.
     reading: Vec<PathBuf>,
@@ -29,7 +28,7 @@ pub(super) struct Yaml<'a> {
 
 /// Reads a YAML text into `root`. `name` is what messages call it, `dir` what its includes are relative to.
 pub(super) fn read(name: &str, text: &str, dir: &Path, environment: &Environment, diagnostics: &Diagnostics, root: &mut Element) {
-    let mut yaml = Yaml { environment, diagnostics, reading: vec![Path::new(name).canonicalize().unwrap_or_default()], files: 0 };
+    let mut yaml = Yaml { diagnostics, reading: vec![Path::new(name).canonicalize().unwrap_or_default()], files: 0 };
     if let Some(node) = yaml.load(name, text, dir) {
         section::build_root(&node, environment, diagnostics, root);
     }
@@ -59,7 +58,7 @@ impl Yaml<'_> {
                 );
                 self.diagnostics.warn("FLM0123", Some(span), message);
             }
-            match self.included(&path, span) {
+            match self.included(&path) {
                 Ok(Some(node)) => match &node.content {
                     Content::List(list) => items.extend(list.iter().cloned()),
                     _ => drop(self.diagnostics.error(
@@ -75,7 +74,7 @@ impl Yaml<'_> {
         Node { span, content: Content::List(items) }
     }
 
-    fn included(&mut self, path: &Path, _span: Span) -> Result<Option<Rc<Node>>, String> {
+    fn included(&mut self, path: &Path) -> Result<Option<Rc<Node>>, String> {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         self.files += 1;
         if self.reading.contains(&real) {
