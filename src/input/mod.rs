@@ -1,5 +1,7 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
+pub mod sample;
+
 use crate::net::Loops;
 use crate::plugin::{BoxFuture, Emitter, Plugin, Stop};
 use std::sync::Arc;
@@ -16,4 +18,7 @@ pub trait Input: Send {
 }
 
 /// All inputs.
-pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[];
+pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
+    Plugin { name: "dummy", section: &sample::Params::SECTION, compat: &[], build: sample::build },
+    Plugin { name: "sample", section: &sample::Params::SECTION, compat: &[], build: sample::build },
+];
