@@ -1,6 +1,7 @@
 //! Outputs: where events go. Each is one file and one row of [`OUTPUTS`].
 
 pub mod copy;
+pub mod elasticsearch;
 pub mod null;
 pub mod relabel;
 pub mod roundrobin;
@@ -87,7 +88,19 @@ impl WriteError {
 /// All outputs.
 pub static OUTPUTS: &[Plugin<Output>] = &[
     Plugin { name: "copy", section: &copy::Params::SECTION, compat: &[], build: copy::build },
+    Plugin {
+        name: "elasticsearch",
+        section: &elasticsearch::Params::SECTION,
+        compat: &[Compat::Buffer],
+        build: elasticsearch::build_elasticsearch,
+    },
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
+    Plugin {
+        name: "opensearch",
+        section: &elasticsearch::Params::SECTION,
+        compat: &[Compat::Buffer],
+        build: elasticsearch::build_opensearch,
+    },
     Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
     Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },
     Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },

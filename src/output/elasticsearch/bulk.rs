@@ -1,0 +1,297 @@
+//! From a chunk to the bodies of `_bulk` requests.
+//!
+//! On the usual way nothing is decoded: an entry's msgpack becomes the document's JSON, `@timestamp` and the tag are appended, and what
+//! stands before it is a copy of what stood before its neighbour. A record that has one of these fields already, or parameters that look
+//! into records, take the slower way of [`super::document`].
+
+use super::document::{self, Site, write_plain_action};
+use super::index::Dated;
+use super::timestamp::{Moment, Stamps};
+use crate::event::EventTime;
+use crate::event::json::{Style, transcode_value, write_text};
+use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, TimeForm, read_record, write_value};
+use bumpalo::Bump;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Room for the action line of an event when a body is begun.
+const ACTION_BYTES: usize = 64;
+const TIMESTAMP: &[u8] = b"@timestamp";
+
+/// One event in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// Where its entry begins in the chunk.
+    pub entry: usize,
+    /// Where that ends.
+    pub entry_end: usize,
+    /// Where its lines end in the body; they begin where those of the one before end.
+    pub body_end: usize,
+}
+
+/// One request's body.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// The index, where it is named in the path.
+    pub index: Option<String>,
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// The events.
+    pub ops: Vec<Op>,
+}
+
+/// Something to be said about an event, once it is known that the chunk will not come again whole.
+#[derive(Debug)]
+pub struct Problem {
+    /// Where its entry is in the chunk.
+    pub entry: Range<usize>,
+    /// What.
+    pub what: Trouble,
+}
+
+/// What can be wrong with an event.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is not stored: Fluentd's class and words.
+    Rejected(&'static str, String),
+    /// It is stored, but this value (msgpack) should have been its time.
+    Time(Vec<u8>),
+}
+
+/// What a chunk comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The requests, in order.
+    pub bodies: Vec<Body>,
+    /// What is to be said.
+    pub problems: Vec<Problem>,
+    /// Events that have no id although the operation needs one.
+    pub dropped: usize,
+}
+
+/// Makes the bodies for a chunk. One that is larger than `threshold` is not added to.
+pub fn plan(site: &Site<'_>, entries: &[u8], dated: Dated, threshold: Option<u64>) -> Plan {
+    let mut writer = Writer {
+        site,
+        entries,
+        dated,
+        threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        stamps: Stamps::new(&site.rules.zone, site.rules.precision),
+        tail: tail(site),
+        action: Vec::new(),
+        last_second: None,
+        plan: Plan::default(),
+        open: HashMap::new(),
+        current: 0,
+        bump: Bump::new(),
+    };
+    writer.run();
+    writer.plan.bodies.retain(|body| !body.ops.is_empty());
+    writer.plan
+}
+
+/// What ends each document on the usual way: the tag's field.
+fn tail(site: &Site<'_>) -> Vec<u8> {
+    let mut tail = Vec::new();
+    if let Some(key) = &site.rules.tag_key {
+        write_text(key.as_bytes(), Style::Oj, &mut tail);
+        tail.push(b':');
+        match site.tag {
+            Some(tag) => write_text(tag.as_bytes(), Style::Oj, &mut tail),
+            None => tail.extend_from_slice(b"null"),
+        }
+        tail.push(b',');
+    }
+    tail
+}
+
+struct Writer<'s> {
+    site: &'s Site<'s>,
+    entries: &'s [u8],
+    dated: Dated,
+    threshold: usize,
+    stamps: Stamps<'s>,
+    tail: Vec<u8>,
+    action: Vec<u8>,
+    last_second: Option<i64>,
+    plan: Plan,
+    /// The body that is added to, by index, where paths name the index.
+    open: HashMap<String, usize>,
+    current: usize,
+    bump: Bump,
+}
+
+impl Writer<'_> {
+    fn run(&mut self) {
+        let plain = self.site.rules.are_plain();
+        let fixed = plain && !self.site.rules.logstash;
+        self.begin_body(None, self.entries.len() + self.entries.len() / 4 + ACTION_BYTES);
+        if fixed {
+            self.turn_to(self.site.index_name.to_owned());
+        }
+        let mut reader = Reader::new(self.entries);
+        while !reader.is_at_end() {
+            let entry = reader.position();
+            self.split_if_full();
+            if plain && self.plain_entry(&mut reader) == Ok(true) {
+                let body = &mut self.plan.bodies[self.current];
+                body.ops.push(Op { entry, entry_end: reader.position(), body_end: body.bytes.len() });
+                continue;
+            }
+            let body = self.body();
+            body.bytes.truncate(body.ops.last().map_or(0, |op| op.body_end));
+            let mut rest = Entries::new(&self.entries[entry..]);
+            // Chunks hold what was checked on its way in: an entry that cannot be walked over is the end of what can be read.
+            let Some(Ok(found)) = rest.next() else { return };
+            reader = Reader::starting_at(self.entries, entry + found.whole.len());
+            self.general_entry(entry, found);
+            if fixed {
+                self.turn_to(self.site.index_name.to_owned());
+            }
+        }
+    }
+
+    fn body(&mut self) -> &mut Body {
+        &mut self.plan.bodies[self.current]
+    }
+
+    fn begin_body(&mut self, index: Option<String>, room: usize) {
+        self.current = self.plan.bodies.len();
+        self.plan.bodies.push(Body { index, bytes: Vec::with_capacity(room), ops: Vec::new() });
+    }
+
+    fn split_if_full(&mut self) {
+        let body = &self.plan.bodies[self.current];
+        if body.bytes.len() > self.threshold {
+            let index = body.index.clone();
+            if let Some(index) = &index {
+                self.open.insert(index.clone(), self.plan.bodies.len());
+            }
+            self.begin_body(index, ACTION_BYTES);
+        }
+    }
+
+    /// Makes what comes next go to this index.
+    fn turn_to(&mut self, index: String) {
+        self.choose_body(&index);
+        self.action.clear();
+        write_plain_action(self.site, &index, &mut self.action);
+    }
+
+    /// Where paths name the index, each index has a body of its own.
+    fn choose_body(&mut self, index: &str) {
+        if !self.site.rules.index_in_url || self.body().index.as_deref() == Some(index) {
+            return;
+        }
+        if let Some(body) = self.open.get(index) {
+            self.current = *body;
+            return self.split_if_full();
+        }
+        self.open.insert(index.to_owned(), self.plan.bodies.len());
+        self.begin_body(Some(index.to_owned()), ACTION_BYTES);
+    }
+
+    /// Appends the entry at the cursor; `false` where its record has to be looked into, or something is odd. What was appended then means nothing.
+    #[inline]
+    fn plain_entry(&mut self, reader: &mut Reader<'_>) -> Result<bool, Invalid> {
+        let Head::Array(2) = reader.head()? else { return Ok(false) };
+        let Some(time) = TimeForm::read(reader)?.exact() else { return Ok(false) };
+        let Head::Map(count) = reader.head()? else { return Ok(false) };
+        let rules = self.site.rules;
+        if rules.logstash {
+            let changed = self.find_dated(time);
+            if changed {
+                // The body may be another now, with nothing of this event in it.
+                self.split_if_full();
+            }
+        }
+        let body = &mut self.plan.bodies[self.current];
+        let out = &mut body.bytes;
+        out.extend_from_slice(&self.action);
+        out.push(b'{');
+        let tag_key = rules.tag_key.as_deref().unwrap_or_default().as_bytes();
+        for _ in 0..count {
+            let Head::Str(length) = reader.head()? else { return Ok(false) };
+            let key = reader.take(length)?;
+            if (rules.timestamps && key == TIMESTAMP) || (rules.tag_key.is_some() && key == tag_key) {
+                return Ok(false);
+            }
+            write_text(key, Style::Oj, out);
+            out.push(b':');
+            transcode_value(reader, Style::Oj, out)?;
+            out.push(b',');
+        }
+        if rules.timestamps {
+            out.extend_from_slice(b"\"@timestamp\":\"");
+            out.extend_from_slice(self.stamps.text(time));
+            out.extend_from_slice(b"\",");
+        }
+        out.extend_from_slice(&self.tail);
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.extend_from_slice(b"}\n");
+        Ok(true)
+    }
+
+    /// Makes the next event go to the index of its date; whether that is another than the last one's.
+    #[inline]
+    fn find_dated(&mut self, time: EventTime) -> bool {
+        let rules = self.site.rules;
+        if self.last_second == Some(time.sec) && !self.action.is_empty() {
+            return false;
+        }
+        self.last_second = Some(time.sec);
+        let moment = if rules.utc_index { Moment { sec: time.sec, nsec: time.nsec, offset: 0 } } else { Moment::of(time, &rules.zone) };
+        let (name, changed) = self.dated.name(moment);
+        if changed || self.action.is_empty() {
+            let name = name.to_owned();
+            self.turn_to(name);
+        }
+        changed
+    }
+
+    fn general_entry(&mut self, start: usize, entry: Entry<'_>) {
+        let Some(time) = entry.time.meant(EventTime::now()).filter(|_| entry.is_event()) else { return };
+        let range = start..start + entry.whole.len();
+        self.bump.reset();
+        let bump = std::mem::take(&mut self.bump);
+        let result = self.general(&bump, time, &entry, range.clone());
+        self.bump = bump;
+        self.action.clear();
+        if let Err(fault) = result {
+            self.plan.problems.push(Problem { entry: range, what: Trouble::Rejected(fault.class, fault.message) });
+        }
+    }
+
+    fn general(&mut self, bump: &Bump, time: EventTime, entry: &Entry<'_>, range: Range<usize>) -> Result<(), document::Fault> {
+        let rules = self.site.rules;
+        let unreadable = |invalid: Invalid| document::Fault { class: "MessagePack::UnpackError", message: invalid.to_string() };
+        let mut record = read_record(bump, &mut Reader::new(entry.record)).map_err(unreadable)?;
+        let action = document::prepare(self.site, bump, time, &mut record, &mut self.dated)?;
+        if let Some(value) = &action.unreadable_time {
+            let mut packed = Vec::new();
+            write_value(value, &mut packed);
+            self.plan.problems.push(Problem { entry: range.clone(), what: Trouble::Time(packed) });
+        }
+        if !action.is_possible(rules) {
+            if !rules.missing_id_is_error {
+                self.plan.dropped += 1;
+                return Ok(());
+            }
+            let message = format!("Missing '_id' field. Write operation is {}", rules.operation_word);
+            return Err(document::Fault { class: "Fluent::Plugin::ElasticsearchOutput::MissingIdFieldError", message });
+        }
+        self.choose_body(action.index());
+        let site = self.site;
+        let body = self.body();
+        let before = body.bytes.len();
+        action.write(site, &mut body.bytes);
+        if let Err(fault) = document::write_document(rules, &mut record, &mut body.bytes) {
+            body.bytes.truncate(before);
+            return Err(fault);
+        }
+        body.ops.push(Op { entry: range.start, entry_end: range.end, body_end: body.bytes.len() });
+        Ok(())
+    }
+}

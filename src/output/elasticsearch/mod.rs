@@ -1,0 +1,230 @@
+//! `elasticsearch` and `opensearch`: sends events as documents, many in one request.
+//!
+//! A chunk becomes bodies ([`bulk`]), the bodies are sent ([`send`]) to one of the servers ([`cluster`]), and the answer is judged document
+//! by document ([`answer`]): stored, rejected ([`report`]), or left in the chunk for later. The server's version is asked for before the
+//! first request, never at start. Templates, lifecycles and data streams are not here yet.
+
+mod answer;
+mod bulk;
+mod cluster;
+mod document;
+mod hosts;
+mod index;
+mod params;
+mod report;
+mod rules;
+mod send;
+mod settings;
+mod time_value;
+mod timestamp;
+mod version;
+
+pub use params::Params;
+
+use super::{BufferedOutput, Output, WriteError};
+use crate::buffer::{Chunk, Defaults};
+use crate::config::{Element, Refused};
+use crate::net::http::Failure;
+use crate::plugin::{BoxFuture, Context, Emitter};
+use bulk::{Op, Plan, Problem, Trouble};
+use cluster::Cluster;
+use document::Site;
+use hyper::body::Bytes;
+use hyper::http::{HeaderMap, Method, header};
+use index::Dated;
+use send::{Outcome, Sender};
+use settings::Settings;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use version::{Dialect, Product};
+
+/// Sets of servers that are kept, where placeholders name them; beyond that all connections are made anew.
+const MAX_CLUSTERS: usize = 64;
+/// What the plugin's buffer is where the configuration says nothing.
+const BUFFER: Defaults = Defaults { chunk_keys: &["tag"], params: &[("timekey_use_utc", "true")] };
+
+/// Makes an `elasticsearch` output.
+pub fn build_elasticsearch(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
+    build(element, context, Product::Elasticsearch)
+}
+
+/// Makes an `opensearch` output.
+pub fn build_opensearch(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
+    build(element, context, Product::OpenSearch)
+}
+
+fn build(element: &Element, context: &Context<'_>, product: Product) -> Result<Output, Refused> {
+    let settings = Settings::read(element, product, context.diagnostics)?;
+    let errors = context.host.errors();
+    Ok(Output::Buffered(Box::new(Search { settings, errors, clusters: Mutex::new(HashMap::new()) })))
+}
+
+struct Search {
+    settings: Settings,
+    errors: Emitter,
+    clusters: Mutex<HashMap<String, Arc<Cluster>>>,
+}
+
+impl BufferedOutput for Search {
+    fn buffer_defaults(&self) -> Defaults {
+        BUFFER
+    }
+
+    fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(self.deliver(chunk))
+    }
+}
+
+/// The texts of a chunk after placeholders were filled in.
+struct Texts {
+    index: String,
+    prefix: String,
+    date: String,
+    kind: String,
+    pipeline: Option<String>,
+    chunk_id: String,
+}
+
+impl Search {
+    async fn deliver(&self, chunk: &Chunk) -> Result<(), WriteError> {
+        let cluster = self.cluster(chunk).map_err(|why| WriteError::Unrecoverable(anyhow::anyhow!(why)))?;
+        let dialect = self.dialect(&cluster).await?;
+        let texts = self.texts(chunk);
+        let site = self.site(chunk, &texts, dialect);
+        let Plan { bodies, mut problems, dropped } = bulk::plan(&site, &chunk.bytes, self.dated(&texts), self.settings.threshold);
+        let (content, accept) = dialect.media_types();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, content);
+        headers.insert(header::ACCEPT, accept);
+        let sender = Sender { cluster: &cluster, judge: &self.settings.judge, headers, compression: self.settings.compression };
+        let mut outcome = Outcome::default();
+        for body in bodies {
+            sender.send(body, &mut outcome).await;
+        }
+        let class = report::rejected_class(self.settings.product);
+        let rejected =
+            outcome.rejected.drain(..).map(|(op, why)| Problem { entry: op.entry..op.entry_end, what: Trouble::Rejected(class, why) });
+        let settled = outcome.stored + rejected.len();
+        problems.extend(rejected);
+        if settled == 0
+            && let Some(reason) = outcome.reason.take()
+        {
+            // The whole chunk comes again, and with it what there is to say.
+            return Err(WriteError::Retry(reason));
+        }
+        self.say(&site, chunk, problems, dropped, &texts);
+        match outcome.reason {
+            None => Ok(()),
+            Some(reason) => {
+                Err(WriteError::Partial { bytes: entries_of(&outcome.later, &chunk.bytes), records: outcome.later.len(), reason })
+            }
+        }
+    }
+
+    fn say(&self, site: &Site<'_>, chunk: &Chunk, mut problems: Vec<Problem>, dropped: usize, texts: &Texts) {
+        if dropped > 0 {
+            let word = &self.settings.rules.operation_word;
+            crate::warning!("dropped {dropped} records of chunk {}: missing an '_id' field and write_operation is {word}", site.chunk_id);
+        }
+        if !self.settings.error_events {
+            problems.retain(|problem| match &problem.what {
+                Trouble::Rejected(_, why) => {
+                    crate::error!("a document is rejected and thrown away, as emit_error_label_event is false: {why}");
+                    false
+                }
+                Trouble::Time(_) => true,
+            });
+        }
+        if !problems.is_empty() {
+            report::report(site, &chunk.bytes, problems, &self.errors, || self.dated(texts));
+        }
+    }
+
+    fn texts(&self, chunk: &Chunk) -> Texts {
+        let settings = &self.settings;
+        Texts {
+            index: settings.index_name.expand(chunk).to_lowercase(),
+            prefix: settings.logstash_prefix.expand(chunk),
+            date: settings.logstash_dateformat.expand(chunk),
+            kind: settings.type_name.expand(chunk),
+            pipeline: settings.pipeline.as_ref().map(|pipeline| pipeline.expand(chunk)),
+            chunk_id: chunk.hex(),
+        }
+    }
+
+    fn site<'s>(&'s self, chunk: &'s Chunk, texts: &'s Texts, dialect: Dialect) -> Site<'s> {
+        Site {
+            rules: &self.settings.rules,
+            dialect,
+            index_name: &texts.index,
+            type_name: &texts.kind,
+            pipeline: texts.pipeline.as_deref(),
+            tag: chunk.keys.tag.as_ref(),
+            chunk_id: &texts.chunk_id,
+        }
+    }
+
+    fn dated(&self, texts: &Texts) -> Dated {
+        let rules = &self.settings.rules;
+        Dated::new(format!("{}{}", texts.prefix, rules.separator), texts.date.clone(), rules.utc_index)
+    }
+
+    /// The servers of a chunk: the same for all where no placeholder names them.
+    fn cluster(&self, chunk: &Chunk) -> Result<Arc<Cluster>, String> {
+        let text = self.settings.hosts.expand(chunk);
+        let mut clusters = self.clusters.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(cluster) = clusters.get(&text) {
+            return Ok(Arc::clone(cluster));
+        }
+        let servers = self.settings.servers(&text)?;
+        if clusters.len() >= MAX_CLUSTERS {
+            clusters.clear();
+        }
+        let cluster = Arc::new(Cluster::new(servers, &self.settings.connection));
+        clusters.insert(text, Arc::clone(&cluster));
+        Ok(cluster)
+    }
+
+    /// What the servers understand. They are asked before the first request, and again after they were away.
+    async fn dialect(&self, cluster: &Cluster) -> Result<Dialect, WriteError> {
+        let settings = &self.settings;
+        let assumed = Dialect::assumed(settings.product, settings.default_major);
+        if !settings.ask_version {
+            return Ok(assumed);
+        }
+        if let Some(known) = cluster.dialect() {
+            return Ok(known);
+        }
+        let retry = |error: anyhow::Error| {
+            let why = format!("could not ask the version of {}: {error:#}", cluster.description());
+            WriteError::Retry(error.context(why))
+        };
+        let answer = match cluster.send(Method::GET, "/", &HeaderMap::new(), Bytes::new()).await {
+            Ok(answer) => answer,
+            Err(Failure::Connect(error) | Failure::Broken(error)) => return Err(retry(error)),
+            Err(failure @ Failure::TooLarge) => return Err(retry(anyhow::anyhow!(failure))),
+        };
+        match answer.status {
+            200 => {}
+            429 | 500.. => return Err(retry(anyhow::anyhow!("status {}", answer.status))),
+            // Whether documents are taken all the same, the bulk request will show.
+            401 | 403 => return Ok(assumed),
+            _ => {}
+        }
+        let found = Dialect::detect(settings.product, &answer.body);
+        match found {
+            Some(dialect) => crate::debug!("{} has major version {}", cluster.description(), dialect.major),
+            None => crate::warning!("{} does not say its version, {} is assumed", cluster.description(), settings.default_major),
+        }
+        let dialect = found.unwrap_or(assumed);
+        cluster.set_dialect(Some(dialect));
+        Ok(dialect)
+    }
+}
+
+/// The entries of these events, as a chunk holds them.
+fn entries_of(ops: &[Op], entries: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ops.iter().map(|op| op.entry_end - op.entry).sum());
+    ops.iter().for_each(|op| bytes.extend_from_slice(&entries[op.entry..op.entry_end]));
+    bytes
+}
