@@ -1,7 +1,7 @@
 //! Chunk keys, compiled: what a `<buffer tag, time, $.a.b>` asks of each event.
 
 use super::ChunkKeys;
-use crate::event::{Event, Record, Tag, Value, ruby};
+use crate::event::{Accessor, Event, Tag, Value, ruby};
 use jiff::tz::{Offset, TimeZone};
 use std::borrow::Cow;
 
@@ -21,26 +21,8 @@ pub struct Keys {
 pub struct FieldKey {
     /// As configured: `kind`, `$.a.b`.
     pub name: String,
-    path: Vec<String>,
-}
-
-impl FieldKey {
-    /// A key as configured: a name, or `$.` and names with dots between.
-    pub fn parse(name: &str) -> Result<FieldKey, String> {
-        let path: Vec<String> = match name.strip_prefix("$.") {
-            Some(dotted) => dotted.split('.').map(str::to_owned).collect(),
-            None => vec![name.to_owned()],
-        };
-        if path.iter().any(|key| key.is_empty() || key.contains(char::is_whitespace)) {
-            return Err(format!("'{name}' is no key, expected a name or names with dots between"));
-        }
-        Ok(FieldKey { name: name.to_owned(), path })
-    }
-
-    fn get<'a>(&self, record: &Record<'a>) -> Option<Value<'a>> {
-        let (first, rest) = self.path.split_first()?;
-        rest.iter().try_fold(record.get(first.as_bytes())?, |value, key| value.get(key.as_bytes()).copied())
-    }
+    /// Finds it in a record.
+    pub accessor: Accessor,
 }
 
 /// How time is sliced.
@@ -101,8 +83,14 @@ impl Keys {
             && self.fields.iter().zip(&keys.variables).all(|(field, (_, value))| self.value(field, event).as_deref() == value.as_deref())
     }
 
+    /// Why an event has no keys, in Ruby's words: the way to a nested field leads through a value that has no fields.
+    pub fn fault(&self, event: &Event<'_>) -> Option<String> {
+        let nested = self.fields.iter().filter(|field| field.accessor.is_nested());
+        nested.filter_map(|field| field.accessor.dig(&event.record).err()).next()
+    }
+
     fn value<'a>(&self, field: &FieldKey, event: &Event<'a>) -> Option<Cow<'a, str>> {
-        key_text(field.get(&event.record)?)
+        key_text(field.accessor.get(&event.record)?)
     }
 }
 

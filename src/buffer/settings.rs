@@ -4,6 +4,7 @@ use super::keys::{self, FieldKey, Keys, TimeSlices};
 use super::params::{self, Compress, Defaults, FlushMode, OutputParams, OverflowAction, Params, RetryType};
 use super::split::ChunkLimits;
 use crate::config::{Diagnostics, Element, FromLiteral, Refused, Seconds};
+use crate::event::Accessor;
 use std::time::Duration;
 
 /// More chunk keys than this make too many chunks.
@@ -158,7 +159,8 @@ impl Reader<'_> {
                 format!("chunk_keys specification includes invalid char: '{name}', expected letters, digits and '-_.@'"),
             ));
         }
-        FieldKey::parse(name).map_err(|why| self.refuse("FLM0503", format!("in chunk_keys: {why}")))
+        let accessor = Accessor::parse(name).map_err(|why| self.refuse("FLM0503", format!("in chunk_keys: {why}")))?;
+        Ok(FieldKey { name: name.to_owned(), accessor })
     }
 
     fn time_slices(&self) -> Result<TimeSlices, Refused> {

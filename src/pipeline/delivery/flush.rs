@@ -245,10 +245,10 @@ impl Delivery {
                 (reason, true)
             }
         };
-        let failure = match () {
-            () if by_secondary => Failure::Secondary,
-            () if !is_answer && is_unreachable(&reason) => Failure::Server,
-            () => Failure::Chunk,
+        let failure = match kind_of_failure(&reason) {
+            _ if by_secondary => Failure::Secondary,
+            _ if is_answer => Failure::Chunk,
+            kind => kind,
         };
         self.counters.rollback_count.add(1);
         let hex = waiting.chunk.hex();
@@ -382,9 +382,19 @@ fn close(waiting: &mut Waiting, recycle: impl FnOnce(Vec<u8>)) {
     }
 }
 
-/// Whether the server was not reached at all, or broke off.
-fn is_unreachable(reason: &anyhow::Error) -> bool {
-    reason.chain().any(|cause| cause.is::<io::Error>() || cause.is::<tokio::time::error::Elapsed>())
+/// What an error says about the server.
+fn kind_of_failure(reason: &anyhow::Error) -> Failure {
+    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    for cause in reason.chain() {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            let none = [ConnectionRefused, HostUnreachable, NetworkUnreachable, NetworkDown, AddrNotAvailable].contains(&error.kind());
+            return if none { Failure::Server } else { Failure::Connection };
+        }
+        if cause.is::<tokio::time::error::Elapsed>() {
+            return Failure::Connection;
+        }
+    }
+    Failure::Chunk
 }
 
 /// An error as Fluentd's log shows one, with the class that Ruby would have for it.

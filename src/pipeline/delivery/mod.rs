@@ -152,13 +152,16 @@ impl Delivery {
 
     /// Starts the tasks.
     pub fn start(this: &Arc<Self>, loops: &Loops) {
-        let look = flush::look_for_due(Arc::clone(this), this.phase.subscribe());
-        let mut tasks = vec![loops.spawn(this.log.clone().run(look))];
-        for _ in 0..this.settings.flush_threads {
-            let write = flush::write_chunks(Arc::clone(this), this.phase.subscribe());
-            tasks.push(loops.spawn(this.log.clone().run(write)));
+        this.start_with(|task| loops.spawn(task));
+    }
+
+    fn start_with(self: &Arc<Self>, spawn: impl Fn(BoxFuture<'static, ()>) -> JoinHandle<()>) {
+        let run = |task: BoxFuture<'static, ()>| spawn(Box::pin(self.log.clone().run(task)));
+        let mut tasks = vec![run(Box::pin(flush::look_for_due(Arc::clone(self), self.phase.subscribe())))];
+        for _ in 0..self.settings.flush_threads {
+            tasks.push(run(Box::pin(flush::write_chunks(Arc::clone(self), self.phase.subscribe()))));
         }
-        this.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
     /// Queues everything that is staged, whatever its age.
@@ -271,3 +274,6 @@ impl Pace {
         due
     }
 }
+
+#[cfg(test)]
+mod tests;

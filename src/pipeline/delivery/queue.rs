@@ -11,8 +11,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// After so many failures in a row as a probe a chunk lets another one try: perhaps it is the chunk and not the server.
-const PROBES_A_TURN: u32 = 3;
+/// A chunk that broke so many connections lets others try before it: perhaps it is the chunk and not the server.
+const BREAKS_A_TURN: u32 = 3;
+/// When others get through, such a chunk waits no longer than this: it may have been the server after all.
+const SUSPECT_WAIT: Duration = Duration::from_secs(30);
 
 /// A chunk on its way.
 #[derive(Debug)]
@@ -25,10 +27,9 @@ pub struct Waiting {
     pub retry: Option<Retry>,
     /// Place in the order of filling.
     number: u64,
-    /// Whether it has failed itself, not only waited while another one did.
-    has_failed: bool,
     is_probe: bool,
-    probes: u32,
+    /// Failures that may have been its own fault.
+    faults: u32,
     /// Whether it was tried to compress it, in vain.
     pub is_incompressible: bool,
     /// Bytes that it counts for in the limit.
@@ -85,10 +86,18 @@ pub enum Next {
 pub enum Failure {
     /// The server answered, or something about this chunk is wrong: the others go on.
     Chunk,
-    /// The server was not reached.
+    /// A connection broke or gave no answer: the server, or the chunk that it could not bear.
+    Connection,
+    /// There was no connection at all.
     Server,
     /// It was the secondary that failed.
     Secondary,
+}
+
+impl Failure {
+    fn is_outage(self) -> bool {
+        matches!(self, Failure::Connection | Failure::Server)
+    }
 }
 
 /// What came of a failure.
@@ -141,9 +150,8 @@ impl Queue {
             packed: None,
             retry: None,
             number,
-            has_failed: false,
             is_probe: false,
-            probes: 0,
+            faults: 0,
             is_incompressible: false,
             counted,
         };
@@ -192,14 +200,13 @@ impl Queue {
         let mut inside = self.lock();
         inside.in_hand -= 1;
         inside.end_probe(std::mem::take(&mut waiting.is_probe));
-        waiting.has_failed = true;
+        waiting.faults += u32::from(failure != Failure::Server);
         waiting.fail(how, has_secondary, now);
         let mut failed = Failed { steps: 0, due: now, enough: Vec::new() };
         match failure {
             Failure::Chunk => inside.end_outage(),
             Failure::Secondary => {}
-            Failure::Server => {
-                waiting.probes += 1;
+            Failure::Connection | Failure::Server => {
                 if inside.count_outage(began, how, now) {
                     failed.enough = inside.fail_ready(how, has_secondary, now);
                 }
@@ -208,7 +215,7 @@ impl Queue {
         if let Some(retry) = &waiting.retry {
             (failed.steps, failed.due) = (retry.steps, retry.due);
         }
-        if let (Failure::Server, Some(outage)) = (failure, &inside.outage) {
+        if let (true, Some(outage)) = (failure.is_outage(), &inside.outage) {
             failed.due = outage.retry.due;
         }
         if inside.is_ending {
@@ -328,7 +335,7 @@ impl Inside {
     }
 
     fn start_probe(&mut self) -> Option<u64> {
-        let probe = self.ready.values_mut().min_by_key(|waiting| (waiting.probes / PROBES_A_TURN, waiting.number))?;
+        let probe = self.ready.values_mut().min_by_key(|waiting| (waiting.faults / BREAKS_A_TURN, waiting.number))?;
         probe.is_probe = true;
         if let Some(outage) = &mut self.outage {
             outage.is_probing = true;
@@ -380,16 +387,18 @@ impl Inside {
         }
     }
 
-    /// The server answers: chunks that only waited are as new, those that failed themselves wait for their own time.
+    /// The server answers: chunks that only waited for it are as new, those that broke connections wait for their own time.
     fn end_outage(&mut self) {
-        if self.outage.take().is_none() || self.is_ending {
+        let Some(outage) = self.outage.take() else { return };
+        if self.is_ending {
             return;
         }
+        let now = Instant::now();
         for (number, mut waiting) in std::mem::take(&mut self.ready) {
-            waiting.probes = 0;
             match &waiting.retry {
-                Some(retry) if waiting.has_failed => {
-                    self.later.insert((retry.due, number), waiting);
+                Some(retry) if waiting.faults > 0 => {
+                    let due = retry.next_due(&outage.how, now).min(now + SUSPECT_WAIT);
+                    self.later.insert((due, number), waiting);
                 }
                 _ => {
                     waiting.retry = None;
@@ -402,14 +411,14 @@ impl Inside {
     /// After the end has begun nothing comes back; if the server cannot be reached, none of the others is tried either.
     fn leave(&mut self, waiting: Waiting, failure: Failure) {
         self.left.push(waiting);
-        if failure == Failure::Server {
+        if failure.is_outage() {
             self.left.extend(std::mem::take(&mut self.ready).into_values());
         }
     }
 
     fn put_back(&mut self, waiting: Waiting, failure: Failure) {
         match &waiting.retry {
-            Some(retry) if failure != Failure::Server => {
+            Some(retry) if !failure.is_outage() => {
                 self.later.insert((retry.due, waiting.number), waiting);
             }
             _ => {

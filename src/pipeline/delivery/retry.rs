@@ -69,7 +69,8 @@ impl Retry {
         self.secondary_at
     }
 
-    fn next_due(&self, settings: &RetrySettings, now: Instant) -> Instant {
+    /// When the next retry is due if one failed at `now`.
+    pub fn next_due(&self, settings: &RetrySettings, now: Instant) -> Instant {
         let from = self.secondary_from.unwrap_or(0);
         let naive = now + randomized(settings, pause(settings, self.steps - from));
         if settings.forever {

@@ -3,7 +3,7 @@
 use crate::buffer::Chunk;
 use crate::config::{Element, Refused};
 use crate::output::{BufferedOutput, OUTPUTS, Output, WriteError};
-use crate::plugin::Context;
+use crate::plugin::{Context, Plugin};
 
 /// The output behind an output.
 pub struct Secondary {
@@ -28,12 +28,14 @@ impl Secondary {
         }
         let own_type = element.plugin_type().unwrap_or_default();
         let kind = section.plugin_type().unwrap_or(own_type).to_owned();
-        let Some(row) = OUTPUTS.iter().find(|row| row.name == kind) else {
-            return refuse("FLM0302", format!("Unknown output plugin '{kind}'. Run 'gem search -rd fluent-plugin' to find plugins"));
-        };
         // Its own parameters may refer to the chunk keys, which are those of the output before it.
         let mut with_buffer = section.clone();
-        with_buffer.children.extend(element.children.iter().filter(|child| child.name == "buffer").cloned());
+        if with_buffer.plugin_type().is_none() {
+            with_buffer.set("@type", &kind, section.span);
+        }
+        let row = Plugin::find(OUTPUTS, "output", &with_buffer, context.diagnostics)?;
+        let buffer = element.children.iter().find(|child| child.name == "buffer").cloned();
+        with_buffer.children.push(buffer.unwrap_or_else(|| Element::new("buffer", "", section.span)));
         let built = (row.build)(&with_buffer, context);
         mark_used(section, &with_buffer);
         let Output::Buffered(output) = built? else {

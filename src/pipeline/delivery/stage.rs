@@ -161,8 +161,13 @@ impl Delivery {
         let mut failed = None;
         let mut raw = batch.as_packed().filter(|_| self.output.is_packed()).map(Entries::new);
         for (at, event) in batch.events(scope).iter().enumerate() {
-            let group = groups.of(self, tag, event);
             let packed = raw.as_mut().and_then(Iterator::next).and_then(Result::ok);
+            if let Some(message) = self.settings.keys.fault(event) {
+                self.reject(scope, tag, event, "TypeError", message.clone());
+                failed = Some(EmitError { class: "TypeError", message, settled: true });
+                continue;
+            }
+            let group = groups.of(self, tag, event);
             match packed {
                 Some(entry) => entries::write_raw(event.time, entry.record, self.settings.time_as_integer, entry.whole, &mut group.bytes),
                 None if self.output.is_packed() => entries::write(event, self.settings.time_as_integer, &mut group.bytes),

@@ -1,0 +1,150 @@
+//! When chunks are delivered, and what they hold.
+
+use super::rig::{Act, Rig, pass};
+use crate::buffer::Defaults;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_after_its_first_event_a_chunk_is_delivered() {
+    let rig = Rig::start("<buffer>\nflush_interval 5s\n</buffer>", |_, _| Act::Take);
+    pass(2.0).await;
+    rig.emit("a", 0..3).unwrap();
+    rig.emit("b", 3..5).unwrap();
+    pass(4.8).await;
+    assert!(rig.attempts().is_empty());
+    pass(0.4).await;
+    assert_eq!(rig.taken(), [0, 1, 2, 3, 4]);
+    assert_eq!((rig.attempts().len(), rig.limit().unwrap().used()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_as_key_makes_chunks_of_one_tag() {
+    let rig = Rig::start("<buffer tag>\nflush_interval 1s\n</buffer>", |_, _| Act::Take);
+    for n in 0..10 {
+        rig.emit(if n % 2 == 0 { "even" } else { "odd" }, [n]).unwrap();
+    }
+    pass(1.5).await;
+    let attempts = rig.attempts();
+    assert_eq!(attempts.len(), 2);
+    assert_eq!((attempts[0].numbers.as_slice(), attempts[0].chunk.keys.tag.as_deref()), ([0, 2, 4, 6, 8].as_slice(), Some("even")));
+    assert_eq!((attempts[1].numbers.as_slice(), attempts[1].chunk.keys.tag.as_deref()), ([1, 3, 5, 7, 9].as_slice(), Some("odd")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_and_times_as_keys_divide_a_batch() {
+    let config = "<buffer time,kind>\ntimekey 60\ntimekey_wait 10\ntimekey_use_utc true\nflush_mode immediate\n</buffer>";
+    let rig = Rig::start(config, |_, _| Act::Take);
+    rig.emit_decoded("t", &[(120, 1, "x"), (121, 2, "y"), (60, 3, "x"), (179, 4, "x")]).unwrap();
+    pass(1.0).await;
+    let mut chunks: Vec<_> =
+        rig.attempts().into_iter().map(|a| (a.chunk.keys.timekey, a.chunk.keys.variables[0].1.clone(), a.numbers)).collect();
+    chunks.sort();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(chunks, [(Some(60), text("x"), vec![3]), (Some(120), text("x"), vec![1, 4]), (Some(120), text("y"), vec![2])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_slices_of_the_past_are_delivered_soon_and_those_of_today_are_not() {
+    let rig = Rig::start("<buffer time>\ntimekey 1d\ntimekey_wait 1s\n</buffer>", |_, _| Act::Take);
+    let now = crate::event::EventTime::now().sec;
+    rig.emit_decoded("t", &[(1_700_000_000, 1, ""), (now + 86_400, 2, "")]).unwrap();
+    pass(3.0).await;
+    assert_eq!(rig.taken(), [1]);
+    assert_eq!(rig.delivery.usage().stage_length, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn immediate_delivers_at_once_and_gathers_while_the_output_is_busy() {
+    let rig = Rig::start("<buffer>\nflush_mode immediate\n</buffer>", |_, _| Act::TakeAfter(Duration::from_secs(1)));
+    rig.emit("t", [1]).unwrap();
+    pass(0.1).await;
+    for n in 2..50 {
+        rig.emit("t", [n]).unwrap();
+    }
+    pass(5.0).await;
+    assert_eq!(rig.attempts()[0].numbers, [1]);
+    assert_eq!(rig.taken(), (1..50).collect::<Vec<_>>());
+    assert!(rig.attempts().len() <= 3, "{}", rig.attempts().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_chunks_do_not_wait_for_the_interval() {
+    let rig = Rig::start("<buffer>\nflush_interval 1h\nchunk_limit_records 3\n</buffer>", |_, _| Act::Take);
+    rig.emit("t", 0..8).unwrap();
+    pass(0.1).await;
+    assert_eq!(rig.attempts().iter().map(|a| a.numbers.len()).collect::<Vec<_>>(), [3, 3]);
+    rig.delivery.flush_all();
+    pass(0.1).await;
+    assert_eq!(rig.taken(), (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_writers_write_at_once_and_one_keeps_the_order() {
+    let config = |threads: u32| format!("<buffer>\nflush_thread_count {threads}\nflush_interval 1h\nchunk_limit_records 1\n</buffer>");
+    for threads in [1, 4] {
+        let rig = Rig::start(&config(threads), |_, _| Act::TakeAfter(Duration::from_millis(100)));
+        rig.emit("t", 0..40).unwrap();
+        pass(10.0).await;
+        assert_eq!(rig.shared.most_at_once.load(Ordering::SeqCst), threads as usize);
+        let mut taken = rig.taken();
+        if threads > 1 {
+            taken.sort_unstable();
+        }
+        assert_eq!(taken, (0..40).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_tags_are_delivered_in_one_round_by_one_writer() {
+    let rig = Rig::start("<buffer tag>\nflush_interval 1s\n</buffer>", |_, _| Act::TakeAfter(Duration::from_millis(5)));
+    for n in 0..100 {
+        rig.emit(&format!("tag.{n}"), [n]).unwrap();
+    }
+    pass(2.0).await;
+    assert_eq!(rig.taken(), (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn formatted_chunks_hold_what_the_output_wrote() {
+    let rig = Rig::start_as("<buffer>\nflush_interval 1s\n</buffer>", false, Defaults::BY_TAG, |_, _| Act::Take);
+    rig.emit("t", 0..3).unwrap();
+    pass(1.5).await;
+    let attempt = &rig.attempts()[0];
+    assert_eq!((attempt.chunk.bytes.as_slice(), attempt.chunk.keys.tag.as_deref()), (b"0\n1\n2\n".as_slice(), Some("t")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_in_whole_seconds_where_asked_for() {
+    let rig = Rig::start("time_as_integer true\n<buffer>\nflush_mode immediate\n</buffer>", |_, _| Act::Take);
+    rig.emit("t", [7]).unwrap();
+    rig.emit_decoded("t", &[(5, 8, "")]).unwrap();
+    pass(1.0).await;
+    assert_eq!(rig.taken(), [7, 8]);
+    assert!(rig.attempts().iter().all(|attempt| attempt.chunk.bytes[1] != 0xd7), "{:?}", rig.attempts());
+}
+
+#[tokio::test(start_paused = true)]
+async fn compressed_chunks_arrive_as_they_were() {
+    for how in ["gzip", "zstd"] {
+        let config = format!("<buffer>\ncompress {how}\nflush_mode immediate\nretry_wait 20s\nretry_randomize false\n</buffer>");
+        let rig = Rig::start(&config, |nth, _| if nth == 0 { Act::Unreachable } else { Act::Take });
+        rig.emit_padded("t", 0..200, 100).0.unwrap();
+        pass(15.0).await;
+        let held = rig.limit().unwrap().used();
+        assert!(held > 0 && held < 5000, "{held}");
+        assert_eq!(rig.delivery.usage().queue_bytes, held);
+        pass(10.0).await;
+        assert_eq!(rig.taken(), (0..200).collect::<Vec<_>>());
+        assert_eq!((rig.limit().unwrap().used(), rig.delivery.usage().queue_bytes), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_interval_puts_pauses_between_deliveries() {
+    let config = "<buffer>\nflush_interval 1h\nchunk_limit_records 1\nflush_thread_burst_interval 2\n</buffer>";
+    let rig = Rig::start(config, |_, _| Act::Take);
+    rig.emit("t", 0..3).unwrap();
+    pass(10.0).await;
+    assert_eq!(rig.times(), [0, 2, 4]);
+}
