@@ -1,6 +1,27 @@
 //! Ruby regular expressions: Ruby's syntax read into a tree of our own, and the choice of the engine that runs it.
 //!
-//! Matching is on bytes that are nearly always UTF-8, and the work per match is bounded.
+//! Matching is on bytes that are nearly always UTF-8, and the work per match is bounded. The way of an expression: `syntax` (with
+//! `escape` and `bracket`) reads it, `check` refuses what makes no sense as a whole, `literal` looks for a text that every match
+//! contains, `emit` writes the tree in the engine's syntax, `engine` runs it. What cannot be expressed is refused by name.
+
+mod ast;
+mod bracket;
+mod check;
+mod class;
+mod emit;
+mod engine;
+mod escape;
+mod literal;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Counters, counters};
+
+use engine::{Code, Found};
+use memchr::memmem::Finder;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The letters behind the last slash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +43,14 @@ pub struct RegexError {
     pub at: usize,
 }
 
+impl std::fmt::Display for RegexError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for RegexError {}
+
 /// What came of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matched {
@@ -35,9 +64,20 @@ pub enum Matched {
 
 /// A compiled expression; shared between threads.
 #[derive(Clone, Debug)]
-pub struct Regex {
+pub struct Regex(Arc<Program>);
+
+#[derive(Debug)]
+struct Program {
     source: String,
+    flags: Flags,
     names: Vec<String>,
+    /// For each name the engine's groups that carry it, the last first.
+    groups: Vec<Vec<usize>>,
+    required: Option<Finder<'static>>,
+    ascii: Code,
+    utf: Code,
+    /// How often a match was given up.
+    bounded: AtomicU64,
 }
 
 /// Where the named groups matched: byte ranges by the index of the name. Reused from match to match.
@@ -50,35 +90,120 @@ pub struct Captures {
 impl Regex {
     /// Compiles Ruby syntax.
     pub fn new(source: &str, flags: Flags) -> Result<Regex, RegexError> {
-        let _ = flags;
-        Ok(Regex { source: source.to_owned(), names: Vec::new() })
+        let syntax = syntax::parse(source, flags)?;
+        check::check(&syntax)?;
+        let mut minds_start = false;
+        check::visit(&syntax.root, &mut |node| minds_start |= *node == ast::Node::Assert(ast::Assert::SearchStart));
+        let ascii = emit::emit(&syntax, true)?;
+        let utf = emit::emit(&syntax, false)?;
+        let mut names: Vec<String> = Vec::new();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (name, numbers) in syntax.groups.iter().zip(&utf.numbers[1..]) {
+            let Some(name) = name else { continue };
+            let at = names.iter().position(|known| known == name).unwrap_or_else(|| {
+                names.push(name.clone());
+                groups.push(Vec::new());
+                names.len() - 1
+            });
+            groups[at].extend(numbers);
+        }
+        groups.iter_mut().for_each(|numbers| numbers.sort_unstable_by(|a, b| b.cmp(a)));
+        Ok(Regex(Arc::new(Program {
+            source: source.to_owned(),
+            flags,
+            names,
+            groups,
+            required: literal::required(&syntax.root),
+            ascii: Code::new(&ascii.pattern, false, minds_start, ascii.count)?,
+            utf: Code::new(&utf.pattern, true, minds_start, utf.count)?,
+            bounded: AtomicU64::new(0),
+        })))
     }
 
     /// Compiles a parameter of type `regexp`: `/re/im`, or a bare expression.
     pub fn from_literal(text: &str) -> Result<Regex, RegexError> {
-        Regex::new(text, Flags::default())
+        let (source, flags) = split_literal(text)?;
+        Regex::new(source, flags)
     }
 
     /// The source, without slashes.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
+    }
+
+    /// The letters it was compiled with.
+    pub fn flags(&self) -> Flags {
+        self.0.flags
     }
 
     /// The names of the groups in order of first appearance, each once.
     pub fn names(&self) -> &[String] {
-        &self.names
+        &self.0.names
     }
 
     /// Whether it matches anywhere.
     pub fn is_match(&self, text: &[u8]) -> Matched {
-        let _ = text;
-        Matched::No
+        self.find(text).1
+    }
+
+    /// Finds the leftmost match: the bytes of the whole of it.
+    pub fn find(&self, text: &[u8]) -> (Option<(usize, usize)>, Matched) {
+        let mut whole = None;
+        let matched = self.search(text, |groups| whole = groups.get(0));
+        (whole, matched)
     }
 
     /// Finds the leftmost match and where its named groups are (a repeated name: the last group that took part).
     pub fn captures(&self, text: &[u8], into: &mut Captures) -> Matched {
         into.groups.clear();
-        let _ = text;
-        Matched::No
+        self.search(text, |groups| {
+            into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
+        })
     }
+
+    fn search(&self, text: &[u8], groups: impl FnOnce(&engine::Groups)) -> Matched {
+        let program = &*self.0;
+        if let Some(required) = &program.required
+            && required.find(text).is_none()
+        {
+            return Matched::No;
+        }
+        let code = if text.is_ascii() { &program.ascii } else { &program.utf };
+        match code.search(text, groups) {
+            Found::Yes => Matched::Yes,
+            Found::No => Matched::No,
+            Found::Bounded => {
+                program.say_bounded(text.len());
+                Matched::Bounded
+            }
+        }
+    }
+}
+
+impl Program {
+    /// Warns at the first time and then ever more rarely: a hostile sender must not fill the log too.
+    fn say_bounded(&self, length: usize) {
+        let times = self.bounded.fetch_add(1, Ordering::Relaxed) + 1;
+        if times.is_power_of_two() {
+            crate::warning!(
+                "a regular expression took too long and was given up, which counts as no match: expression=/{}/ text_bytes={length} times={times}",
+                self.source
+            );
+        }
+    }
+}
+
+/// The expression and the letters of a parameter of type `regexp`.
+fn split_literal(text: &str) -> Result<(&str, Flags), RegexError> {
+    if !text.starts_with('/') {
+        return Ok((text, Flags::default()));
+    }
+    let slash = text.rfind('/').unwrap_or(0);
+    let letters = &text[slash + 1..];
+    if letters.chars().count() > 2 {
+        return Err(RegexError { message: format!("invalid regexp: missing right slash: {text}"), at: 0 });
+    }
+    // Fluentd: other letters are passed over.
+    let flags = Flags { ignore_case: letters.contains('i'), multi_line: letters.contains('m'), extended: false };
+    Ok((text.get(1..slash).unwrap_or(""), flags))
 }
