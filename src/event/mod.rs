@@ -4,6 +4,7 @@
 
 mod accessor;
 mod batch;
+mod civil;
 mod fields;
 pub mod json;
 mod keys;
@@ -11,9 +12,11 @@ pub mod msgpack;
 mod record;
 pub mod ruby;
 mod scratch;
+pub mod strptime;
 mod tag;
 mod time;
 mod value;
+mod zone;
 
 pub use accessor::Accessor;
 pub use batch::{Batch, Event};
@@ -22,3 +25,4 @@ pub use scratch::{Rejected, Scope, Scratch};
 pub use tag::Tag;
 pub use time::EventTime;
 pub use value::Value;
+pub use zone::Zone;

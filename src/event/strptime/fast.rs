@@ -1,0 +1,211 @@
+//! The fast reader: few directives, trailing text ignored, no look at whether a day exists.
+
+use super::{MONTHS, NoTime, Read, name};
+use crate::event::civil::{DAY, date, days};
+use crate::event::{EventTime, Zone};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Year,
+    ShortYear,
+    Month,
+    MonthName,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Nanoseconds,
+    Zone,
+    Space,
+    Literal(Vec<u8>),
+}
+
+/// A compiled format.
+#[derive(Clone, Debug)]
+pub struct Fast {
+    steps: Vec<Step>,
+}
+
+/// What the steps found.
+#[derive(Default)]
+struct Found {
+    year: Option<i64>,
+    month: Option<u32>,
+    day: Option<i64>,
+    hour: Option<i64>,
+    minute: Option<i64>,
+    second: Option<i64>,
+    nanoseconds: u32,
+    offset: Option<i64>,
+}
+
+impl Fast {
+    /// Compiles a format; `None` where it holds a directive that this reader does not know.
+    pub fn compile(format: &str) -> Option<Fast> {
+        let mut steps = Vec::new();
+        let mut bytes = format.as_bytes();
+        while let Some((first, rest)) = bytes.split_first() {
+            bytes = rest;
+            let step = match first {
+                b'%' => {
+                    let (letter, rest) = bytes.split_first()?;
+                    bytes = rest;
+                    match letter {
+                        b'Y' => Step::Year,
+                        b'y' => Step::ShortYear,
+                        b'm' => Step::Month,
+                        b'B' | b'b' | b'h' => Step::MonthName,
+                        b'd' | b'e' => Step::Day,
+                        b'H' => Step::Hour,
+                        b'M' => Step::Minute,
+                        b'S' => Step::Second,
+                        b'N' => Step::Nanoseconds,
+                        b'z' => Step::Zone,
+                        b'n' => Step::Space,
+                        _ => return None,
+                    }
+                }
+                b' ' | 0x09..=0x0d => Step::Space,
+                other => {
+                    if let Some(Step::Literal(literal)) = steps.last_mut() {
+                        literal.push(*other);
+                        continue;
+                    }
+                    Step::Literal(vec![*other])
+                }
+            };
+            steps.push(step);
+        }
+        Some(Fast { steps })
+    }
+
+    /// Reads a time. What the text does not say of the date is today's (as `now` has it), of the time of day 0; `zone` counts where the text names none.
+    pub fn read(&self, text: &[u8], zone: &Zone, now: EventTime) -> Result<Read, NoTime> {
+        let found = self.walk(text).ok_or_else(|| NoTime("string doesn't match".to_owned()))?;
+        Ok(found.assemble(zone, now))
+    }
+
+    fn walk(&self, text: &[u8]) -> Option<Found> {
+        let mut found = Found::default();
+        let mut rest = text;
+        for step in &self.steps {
+            match step {
+                Step::Literal(literal) => rest = rest.strip_prefix(literal.as_slice())?,
+                Step::Space => rest = behind_space(rest),
+                Step::Year => {
+                    let negative = rest.first() == Some(&b'-');
+                    let unsigned = if matches!(rest.first(), Some(b'-' | b'+')) { &rest[1..] } else { rest };
+                    let year = number(unsigned, 4, &mut rest)?;
+                    found.year = Some(if negative { -year } else { year });
+                }
+                Step::ShortYear => {
+                    let year = number(rest, 2, &mut rest)?;
+                    found.year = Some(if year < 69 { 2000 + year } else { 1900 + year });
+                }
+                Step::Month => found.month = Some(number(rest, 2, &mut rest).filter(|month| (1..=12).contains(month))? as u32),
+                Step::MonthName => {
+                    let (month, length) = name(&MONTHS, rest)?;
+                    rest = &rest[length..];
+                    found.month = Some(month as u32 + 1);
+                }
+                Step::Day => found.day = Some(number(rest, 2, &mut rest).filter(|day| (1..=31).contains(day))?),
+                Step::Hour => found.hour = Some(number(rest, 2, &mut rest).filter(|hour| *hour <= 23)?),
+                Step::Minute => found.minute = Some(number(rest, 2, &mut rest).filter(|minute| *minute <= 59)?),
+                Step::Second => found.second = Some(number(rest, 2, &mut rest).filter(|second| *second <= 60)?),
+                Step::Nanoseconds => {
+                    let before = rest.len();
+                    let digits = number(rest, 9, &mut rest)?;
+                    found.nanoseconds = (digits * 10i64.pow(9 - (before - rest.len()) as u32)) as u32;
+                }
+                Step::Zone => found.offset = Some(offset(&mut rest)?),
+            }
+        }
+        Some(found)
+    }
+}
+
+fn behind_space(text: &[u8]) -> &[u8] {
+    let length = text.iter().position(|byte| !matches!(byte, b' ' | 0x09..=0x0d)).unwrap_or(text.len());
+    &text[length..]
+}
+
+/// One to `most` digits; the rest of the text is put into `rest`.
+#[inline]
+fn number<'t>(text: &'t [u8], most: usize, rest: &mut &'t [u8]) -> Option<i64> {
+    let mut value = 0;
+    let mut length = 0;
+    while let Some(digit @ b'0'..=b'9') = text.get(length).filter(|_| length < most) {
+        value = value * 10 + i64::from(digit - b'0');
+        length += 1;
+    }
+    *rest = &text[length..];
+    (length > 0).then_some(value)
+}
+
+/// `Z`, which is looked at but not passed, or `+HH`, `+HHMM`, `+HH:MM`; the sign may be missing.
+fn offset(rest: &mut &[u8]) -> Option<i64> {
+    let text = *rest;
+    let first = text.first()?;
+    if matches!(first, b'z' | b'Z') {
+        return Some(0);
+    }
+    let mut behind = text;
+    let hours = number(if matches!(first, b'-' | b'+') { &text[1..] } else { text }, 2, &mut behind)?;
+    let behind_colon = behind.strip_prefix(b":").unwrap_or(behind);
+    let minutes = number(behind_colon, 2, rest).unwrap_or(0);
+    let seconds = (hours * 60 + minutes) * 60;
+    if seconds >= DAY {
+        return None;
+    }
+    Some(if *first == b'-' { -seconds } else { seconds })
+}
+
+impl Found {
+    #[inline]
+    fn assemble(self, zone: &Zone, now: EventTime) -> Read {
+        let (year, month, day) = match (self.year, self.month, self.day) {
+            (Some(year), month, day) => (year, month.unwrap_or(1), day.unwrap_or(1)),
+            (None, month, day) => today(month, day, self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec))), now),
+        };
+        let anything = self.year.or(self.month.map(i64::from)).or(self.day).or(self.hour).or(self.minute).or(self.second).is_some();
+        let second_of_day = match self.second_of_day() {
+            Some(second) => second,
+            None if anything => 0,
+            None => (now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)))).rem_euclid(DAY),
+        };
+        let second_of_day = self.filled(second_of_day, zone, now);
+        let wall = days(year, month, day) * DAY + second_of_day;
+        let sec = match self.offset {
+            Some(offset) => wall - offset,
+            None => zone.from_wall(wall),
+        };
+        let offset = self.offset.unwrap_or_else(|| i64::from(zone.offset_at(sec)));
+        Read { time: EventTime { sec, nsec: self.nanoseconds }, offset }
+    }
+
+    fn second_of_day(&self) -> Option<i64> {
+        self.hour.or(self.minute).or(self.second)?;
+        Some(self.hour.unwrap_or(0) * 3600 + self.minute.unwrap_or(0) * 60 + self.second.unwrap_or(0))
+    }
+
+    /// Where neither a date nor an hour is given, the hour (and minute) are the present ones.
+    fn filled(&self, second_of_day: i64, zone: &Zone, now: EventTime) -> i64 {
+        let date_given = self.year.is_some() || self.month.is_some() || self.day.is_some();
+        if date_given || self.hour.is_some() || (self.minute.is_none() && self.second.is_none()) {
+            return second_of_day;
+        }
+        let present = (now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)))).rem_euclid(DAY);
+        let kept = if self.minute.is_some() { present / 3600 * 3600 } else { present / 60 * 60 };
+        kept + second_of_day
+    }
+}
+
+/// Today's date in a zone, with the month and day that are known; behind a known month the day is the first.
+fn today(month: Option<u32>, day: Option<i64>, offset: i64, now: EventTime) -> (i64, u32, i64) {
+    let (this_year, this_month, this_day) = date((now.sec + offset).div_euclid(DAY));
+    match (month, day) {
+        (Some(month), day) => (this_year, month, day.unwrap_or(1)),
+        (None, Some(day)) => (this_year, this_month, day),
+        (None, None) => (this_year, this_month, i64::from(this_day)),
+    }
+}
