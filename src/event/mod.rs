@@ -15,6 +15,7 @@ mod scratch;
 pub mod strptime;
 mod tag;
 mod time;
+mod time_parser;
 mod value;
 mod zone;
 
@@ -24,5 +25,6 @@ pub use record::Record;
 pub use scratch::{Rejected, Scope, Scratch};
 pub use tag::Tag;
 pub use time::EventTime;
+pub use time_parser::{TimeOptions, TimeParser, TimeType};
 pub use value::Value;
 pub use zone::Zone;

@@ -168,3 +168,64 @@ pub fn integer(text: &str) -> Option<i64> {
     let sign = if negative { "-" } else { "" };
     i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), radix).ok()
 }
+
+/// The whole number that a text begins with, as `String#to_i`: spaces, a sign, digits with single underscores; 0 where there is none.
+pub fn leading_integer(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let (negative, digits) = match text.first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let mut number = 0i64;
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => number = number.saturating_mul(10).saturating_add(i64::from(byte - b'0')),
+            b'_' if at > 0 && digits.get(at + 1).is_some_and(u8::is_ascii_digit) && digits[at - 1] != b'_' => {}
+            _ => break,
+        }
+    }
+    if negative { -number } else { number }
+}
+
+/// A value as `to_i`; what is beyond 64 bits stays at their end.
+pub fn to_i(value: &Value<'_>) -> i64 {
+    match *value {
+        Value::Int(number) => number,
+        Value::UInt(_) => i64::MAX,
+        Value::Float(number) => number as i64,
+        Value::Big(digits) => leading_integer(digits.as_bytes()),
+        Value::Str(text) | Value::Bin(text) => leading_integer(text),
+        _ => 0,
+    }
+}
+
+/// Whether Ruby's `Float()` takes the value.
+pub fn is_float(value: &Value<'_>) -> bool {
+    match *value {
+        Value::Int(_) | Value::UInt(_) | Value::Big(_) | Value::Float(_) => true,
+        Value::Str(text) | Value::Bin(text) => std::str::from_utf8(text).is_ok_and(|text| float(text).is_some() || integer(text).is_some()),
+        _ => false,
+    }
+}
+
+/// A decimal number as `Float()` takes it; `None` for what it refuses.
+pub fn float(text: &str) -> Option<f64> {
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    for (at, byte) in bytes.iter().enumerate() {
+        let fine = match byte {
+            b'0'..=b'9' => true,
+            b'_' => at > 0 && digit(at - 1) && digit(at + 1),
+            b'.' => digit(at + 1),
+            b'e' | b'E' => at > 0 && digit(at - 1),
+            b'+' | b'-' => at == 0 || matches!(bytes[at - 1], b'e' | b'E'),
+            _ => false,
+        };
+        if !fine {
+            return None;
+        }
+    }
+    text.replace('_', "").parse().ok()
+}

@@ -1,6 +1,6 @@
 //! The fast reader: few directives, trailing text ignored, no look at whether a day exists.
 
-use super::{MONTHS, NoTime, Read, name};
+use super::{MONTHS, NoTime, name};
 use crate::event::civil::{DAY, date, days};
 use crate::event::{EventTime, Zone};
 
@@ -79,8 +79,8 @@ impl Fast {
         Some(Fast { steps })
     }
 
-    /// Reads a time. What the text does not say of the date is today's (as `now` has it), of the time of day 0; `zone` counts where the text names none.
-    pub fn read(&self, text: &[u8], zone: &Zone, now: EventTime) -> Result<Read, NoTime> {
+    /// Reads a time. What the text does not say of the date is today's, of the time of day 0; `zone` counts where the text names none.
+    pub fn read(&self, text: &[u8], zone: &Zone, now: fn() -> EventTime) -> Result<EventTime, NoTime> {
         let found = self.walk(text).ok_or_else(|| NoTime("string doesn't match".to_owned()))?;
         Ok(found.assemble(zone, now))
     }
@@ -162,50 +162,37 @@ fn offset(rest: &mut &[u8]) -> Option<i64> {
 
 impl Found {
     #[inline]
-    fn assemble(self, zone: &Zone, now: EventTime) -> Read {
-        let (year, month, day) = match (self.year, self.month, self.day) {
-            (Some(year), month, day) => (year, month.unwrap_or(1), day.unwrap_or(1)),
-            (None, month, day) => today(month, day, self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec))), now),
+    fn assemble(self, zone: &Zone, now: fn() -> EventTime) -> EventTime {
+        let second_of_day = self.hour.unwrap_or(0) * 3600 + self.minute.unwrap_or(0) * 60 + self.second.unwrap_or(0);
+        let wall = match self.year {
+            Some(year) => days(year, self.month.unwrap_or(1), self.day.unwrap_or(1)) * DAY + second_of_day,
+            None => self.from_today(zone, now()),
         };
-        let anything = self.year.or(self.month.map(i64::from)).or(self.day).or(self.hour).or(self.minute).or(self.second).is_some();
-        let second_of_day = match self.second_of_day() {
-            Some(second) => second,
-            None if anything => 0,
-            None => (now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)))).rem_euclid(DAY),
-        };
-        let second_of_day = self.filled(second_of_day, zone, now);
-        let wall = days(year, month, day) * DAY + second_of_day;
         let sec = match self.offset {
             Some(offset) => wall - offset,
             None => zone.from_wall(wall),
         };
-        let offset = self.offset.unwrap_or_else(|| i64::from(zone.offset_at(sec)));
-        Read { time: EventTime { sec, nsec: self.nanoseconds }, offset }
+        EventTime { sec, nsec: self.nanoseconds }
     }
 
-    fn second_of_day(&self) -> Option<i64> {
-        self.hour.or(self.minute).or(self.second)?;
-        Some(self.hour.unwrap_or(0) * 3600 + self.minute.unwrap_or(0) * 60 + self.second.unwrap_or(0))
-    }
-
-    /// Where neither a date nor an hour is given, the hour (and minute) are the present ones.
-    fn filled(&self, second_of_day: i64, zone: &Zone, now: EventTime) -> i64 {
-        let date_given = self.year.is_some() || self.month.is_some() || self.day.is_some();
-        if date_given || self.hour.is_some() || (self.minute.is_none() && self.second.is_none()) {
-            return second_of_day;
-        }
-        let present = (now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)))).rem_euclid(DAY);
-        let kept = if self.minute.is_some() { present / 3600 * 3600 } else { present / 60 * 60 };
-        kept + second_of_day
-    }
-}
-
-/// Today's date in a zone, with the month and day that are known; behind a known month the day is the first.
-fn today(month: Option<u32>, day: Option<i64>, offset: i64, now: EventTime) -> (i64, u32, i64) {
-    let (this_year, this_month, this_day) = date((now.sec + offset).div_euclid(DAY));
-    match (month, day) {
-        (Some(month), day) => (this_year, month, day.unwrap_or(1)),
-        (None, Some(day)) => (this_year, this_month, day),
-        (None, None) => (this_year, this_month, i64::from(this_day)),
+    /// What the clock shows where the text names no year: what is greater than the greatest named part is the present.
+    #[cold]
+    fn from_today(&self, zone: &Zone, now: EventTime) -> i64 {
+        let present = now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)));
+        let (year, this_month, this_day) = date(present.div_euclid(DAY));
+        let in_day = present.rem_euclid(DAY);
+        let (month, day, first) = match (self.month, self.day) {
+            (Some(month), day) => (month, day.unwrap_or(1), true),
+            (None, Some(day)) => (this_month, day, true),
+            (None, None) => (this_month, i64::from(this_day), false),
+        };
+        let second_of_day = match (self.hour, self.minute, self.second) {
+            (Some(hour), minute, second) => hour * 3600 + minute.unwrap_or(0) * 60 + second.unwrap_or(0),
+            (None, minute, second) if first => minute.unwrap_or(0) * 60 + second.unwrap_or(0),
+            (None, Some(minute), second) => in_day / 3600 * 3600 + minute * 60 + second.unwrap_or(0),
+            (None, None, Some(second)) => in_day / 60 * 60 + second,
+            (None, None, None) => in_day,
+        };
+        days(year, month, day) * DAY + second_of_day
     }
 }

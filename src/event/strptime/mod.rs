@@ -6,12 +6,14 @@
 mod fast;
 mod fields;
 mod full;
+mod guess;
 
 use super::EventTime;
 
 pub use fast::Fast;
 pub use fields::Fields;
 pub use full::Full;
+pub use guess::{guess, iso8601};
 
 /// What a text was read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
