@@ -263,7 +263,7 @@ impl Machine {
             match outcome {
                 0.. => return Found::Yes,
                 PCRE2_ERROR_NOMATCH => {
-                    if window.starts >= text.len().saturating_sub(window.from) + 1 {
+                    if window.starts > text.len().saturating_sub(window.from) {
                         return Found::No;
                     }
                     window.from += window.starts;
