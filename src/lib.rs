@@ -26,7 +26,7 @@
 //! | [`event`], [`regex`] | tag, time, value, record, batch, with their msgpack and JSON forms and Ruby's time formats; Ruby's regular expressions |
 //! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
 //! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
-//! | [`parser`], [`formatter`], [`buffer`], `forward` | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol |
+//! | [`parser`], [`formatter`], [`buffer`], [`forward`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
 //! | [`supervisor`] | the life of the process |
@@ -64,6 +64,7 @@ pub mod config;
 pub mod event;
 pub mod filter;
 pub mod formatter;
+pub mod forward;
 pub mod input;
 pub mod log;
 pub mod net;

@@ -219,7 +219,8 @@ impl Stop {
 
     /// Whether it is time.
     pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
+        // A sender that was dropped is an error here.
+        *self.0.borrow() || self.0.has_changed().is_err()
     }
 
     /// Waits until it is time.

@@ -1,6 +1,8 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
+pub mod forward;
 pub mod sample;
+pub mod unix;
 
 use crate::net::Loops;
 use crate::plugin::{BoxFuture, Emitter, Plugin, Stop};
@@ -20,5 +22,7 @@ pub trait Input: Send {
 /// All inputs.
 pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
     Plugin { name: "dummy", section: &sample::Params::SECTION, compat: &[], build: sample::build },
+    Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[], build: forward::Forward::build },
     Plugin { name: "sample", section: &sample::Params::SECTION, compat: &[], build: sample::build },
+    Plugin { name: "unix", section: &unix::Params::SECTION, compat: &[], build: unix::Unix::build },
 ];

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The files that answers depend on.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
@@ -18,6 +19,9 @@ const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 const CACHED_ANSWERS: u64 = 64;
 /// Addresses of one name that are given back: more are never tried in turn.
 const MAX_ADDRESSES: usize = 16;
+
+/// How long the name of an address is waited for: events of a sender without one must not wait for it.
+const NAME_WAIT: Duration = Duration::from_secs(5);
 
 type Stamps = [Option<SystemTime>; FILES.len()];
 
@@ -42,6 +46,29 @@ pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         bail!("cannot resolve host name {host:?}: it has no address");
     }
     Ok(addresses)
+}
+
+/// The name of an address, without the dot at its end; `None` where there is none, or none is known in time.
+pub async fn name_of(address: IpAddr) -> Option<String> {
+    if let Some(name) = std::fs::read_to_string(FILES[1]).ok().and_then(|hosts| first_name(&hosts, address)) {
+        return Some(name);
+    }
+    let resolver = resolver().ok()?;
+    let found = tokio::time::timeout(NAME_WAIT, resolver.reverse_lookup(Name::from(address))).await.ok()?.ok()?;
+    let name = found.answers().iter().find_map(|record| match &record.data {
+        RData::PTR(name) => Some(name.to_utf8()),
+        _ => None,
+    })?;
+    Some(name.trim_end_matches('.').to_owned())
+}
+
+/// The first name that a hosts file gives an address, as the C library reads it.
+fn first_name(hosts: &str, address: IpAddr) -> Option<String> {
+    hosts.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let found: IpAddr = words.next()?.parse().ok()?;
+        words.next().filter(|_| found == address).map(str::to_owned)
+    })
 }
 
 /// The address that this text is, brackets around IPv6 allowed.
@@ -96,6 +123,15 @@ mod tests {
     #[test]
     fn localhost_is_found_without_asking_anybody() {
         assert!(addresses("localhost").unwrap().contains(&"127.0.0.1:80".to_owned()));
+    }
+
+    #[test]
+    fn the_hosts_file_names_addresses() {
+        let hosts = "# 10.0.0.1 no\n10.0.0.1\tone other # 10.0.0.2 no\n10.0.0.1 second\n::1 six\nbroken line\n10.0.0.3\n";
+        let name = |address: &str| first_name(hosts, address.parse().unwrap());
+        assert_eq!(name("10.0.0.1").as_deref(), Some("one"));
+        assert_eq!(name("::1").as_deref(), Some("six"));
+        assert_eq!((name("10.0.0.2"), name("10.0.0.3")), (None, None));
     }
 
     #[test]

@@ -1,0 +1,292 @@
+//! One connection that speaks the forward protocol: reads, emits as far as there is room, answers, and ends.
+//!
+//! What the bytes mean is the business of the forward room. An idle connection holds no buffer.
+
+use crate::event::{Scratch, Tag, Value};
+use crate::forward::{Decoder, Fault, Next, Rules, spare};
+use crate::log::{self, Level, PluginLog};
+use crate::net::{Peer, Stream, name_of};
+use crate::plugin::{EmitError, Emitter, Permit, Stop};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+/// A peer that began a message has to go on with it within this time. Between messages it may be silent for ever, as containers are.
+const HALF_MESSAGE_WAIT: Duration = Duration::from_secs(300);
+/// A peer that asks for acks has to read them.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// At the end, for what may still be on its way from a peer.
+const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
+/// At the end, for a peer that goes on and on sending.
+const LAST_MESSAGES_WAIT: Duration = Duration::from_secs(3);
+/// The beginning of a message, up to this size, is kept in a buffer of its own size while more of it is awaited.
+const SMALL_REST_BYTES: usize = 4 << 10;
+/// What unfinished messages of all connections may take together: eight of the largest that are allowed by default.
+const MAX_HELD_BYTES: usize = 512 << 20;
+/// A connection that holds less than this may go on even when all together hold too much.
+const FAIR_BYTES: usize = 1 << 20;
+
+static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// What all connections of an input have in common.
+#[derive(Clone)]
+pub(in crate::input) struct Shared {
+    pub rules: Arc<Rules>,
+    pub emitter: Emitter,
+    pub log: PluginLog,
+    pub stop: Stop,
+    pub options: Arc<Options>,
+}
+
+/// Parameters that concern the connection rather than the messages.
+#[derive(Clone, Debug, Default)]
+pub(in crate::input) struct Options {
+    pub deny_keepalive: bool,
+    pub resolve_hostname: bool,
+    pub source_address_key: Option<String>,
+    pub source_hostname_key: Option<String>,
+}
+
+/// Why a connection ends before its peer ends it.
+enum End {
+    /// What came cannot be used.
+    Fault(Fault),
+    /// The pipeline did not take the events.
+    Refused(EmitError),
+    /// Unfinished messages take too much memory.
+    Memory,
+    /// The socket failed; not worth a line.
+    Socket,
+}
+
+/// Serves a connection to its end.
+pub(in crate::input) async fn serve(stream: Stream, peer: Peer, shared: Shared) {
+    let log = shared.log.clone();
+    log.run(async move {
+        let host = host_of(&peer, shared.options.resolve_hostname).await;
+        crate::trace!("connected fluent socket addr={:?} port={}", peer.address(), peer.port());
+        let decoder = Decoder::new(Arc::clone(&shared.rules), host.clone());
+        let mut connection =
+            Connection { stream, peer, address: peer.address(), host, decoder, shared, rest: Vec::new(), held: None, counted: 0 };
+        if let Err(end) = connection.run().await {
+            connection.say(&end);
+        }
+        // What is written already goes out before the connection is gone.
+        let _ = connection.stream.shutdown().await;
+    })
+    .await;
+}
+
+/// The peer's name in logs and records: its address where it has no other.
+async fn host_of(peer: &Peer, resolve: bool) -> String {
+    match peer.0 {
+        Some(address) if resolve => name_of(address.ip()).await.unwrap_or_else(|| peer.address()),
+        _ => peer.address(),
+    }
+}
+
+struct Connection {
+    stream: Stream,
+    peer: Peer,
+    address: String,
+    host: String,
+    decoder: Decoder,
+    shared: Shared,
+    /// The beginning of a message, where that is small.
+    rest: Vec<u8>,
+    /// The buffer itself, where the beginning is not small.
+    held: Option<Vec<u8>>,
+    /// How much of [`HELD_BYTES`] is ours.
+    counted: usize,
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<(), End> {
+        let mut last_call: Option<Instant> = None;
+        loop {
+            if last_call.is_none() && self.shared.stop.is_stopped() {
+                last_call = Some(Instant::now() + LAST_MESSAGES_WAIT);
+            }
+            let Some(mut input) = self.more(last_call).await? else { return Ok(()) };
+            let result = self.handle(&input).await;
+            self.answer().await?;
+            result?;
+            input.drain(..self.decoder.take_consumed());
+            self.decoder.rest();
+            self.keep(input)?;
+            if self.shared.options.deny_keepalive && self.decoder.messages() > 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for bytes and gives them, behind the beginning that was kept; `None` at the end.
+    async fn more(&mut self, last_call: Option<Instant>) -> Result<Option<Vec<u8>>, End> {
+        let is_inside = self.decoder.is_inside();
+        let mut stop = self.shared.stop.clone();
+        let read = read(&mut self.stream, &mut self.held, &mut self.rest);
+        let result = match last_call {
+            Some(end) if Instant::now() > end => return Ok(None),
+            Some(_) => timeout(LAST_BYTES_WAIT, read).await.ok(),
+            None => {
+                let read = async {
+                    match is_inside {
+                        true => timeout(HALF_MESSAGE_WAIT, read).await.ok(),
+                        false => Some(read.await),
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    result = read => result,
+                    // The caller looks at the stop again and comes back for what is there already.
+                    () = stop.wait() => return Ok(Some(self.take_kept())),
+                }
+            }
+        };
+        match result {
+            Some(Ok(input)) => Ok(input),
+            Some(Err(_)) => Err(End::Socket),
+            None => Ok(None),
+        }
+    }
+
+    fn take_kept(&mut self) -> Vec<u8> {
+        self.held.take().unwrap_or_else(|| std::mem::take(&mut self.rest))
+    }
+
+    /// Emits all messages that are wholly there.
+    async fn handle(&mut self, input: &[u8]) -> Result<(), End> {
+        loop {
+            match self.decoder.next(input).map_err(End::Fault)? {
+                Next::More => return Ok(()),
+                Next::Emit(tag) => {
+                    let permit = self.permit(&tag).await;
+                    let result = self.emit(input, &tag, permit.as_ref());
+                    self.decoder.emitted(result.is_ok());
+                    result?;
+                }
+            }
+        }
+    }
+
+    /// Leave to emit; `None` where the end came first, when what was received is emitted nevertheless.
+    async fn permit(&mut self, tag: &Tag) -> Option<Permit> {
+        let Shared { emitter, stop, .. } = &mut self.shared;
+        tokio::select! {
+            biased;
+            permit = emitter.reserve(tag) => Some(permit),
+            () = stop.wait() => None,
+        }
+    }
+
+    fn emit(&mut self, input: &[u8], tag: &Tag, permit: Option<&Permit>) -> Result<(), End> {
+        let scratch = Scratch::take();
+        let scope = scratch.scope();
+        let mut batch = self.decoder.batch(input, &scope).map_err(End::Fault)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let options = &self.shared.options;
+        for (key, value) in [(&options.source_address_key, &self.address), (&options.source_hostname_key, &self.host)] {
+            if let Some(key) = key {
+                let (key, value) = (scope.bytes(key.as_bytes()), Value::Str(scope.bytes(value.as_bytes())));
+                batch.events_mut(&scope).iter_mut().for_each(|event| event.record.set(key, value));
+            }
+        }
+        let result = match permit {
+            Some(permit) => permit.emit(&scope, tag, batch),
+            None => self.shared.emitter.emit(&scope, tag, batch),
+        };
+        match result {
+            Err(error) if !error.settled => Err(End::Refused(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the acks of what has been taken.
+    async fn answer(&mut self) -> Result<(), End> {
+        if self.decoder.acks().is_empty() {
+            return Ok(());
+        }
+        match timeout(ACK_WAIT, self.stream.write_all(self.decoder.acks())).await {
+            Ok(Ok(())) => {
+                self.decoder.acks_written();
+                Ok(())
+            }
+            _ => Err(End::Socket),
+        }
+    }
+
+    /// Keeps the beginning of a message until more of it comes.
+    fn keep(&mut self, input: Vec<u8>) -> Result<(), End> {
+        let mut held = 0;
+        if input.len() <= SMALL_REST_BYTES {
+            self.rest.clear();
+            self.rest.shrink_to(input.len());
+            self.rest.extend_from_slice(&input);
+            spare::give(input);
+        } else {
+            held = input.capacity();
+            self.held = Some(input);
+        }
+        let all = HELD_BYTES.fetch_add(held, Ordering::Relaxed) + held - self.counted;
+        HELD_BYTES.fetch_sub(self.counted, Ordering::Relaxed);
+        self.counted = held;
+        if all > MAX_HELD_BYTES && held > FAIR_BYTES { Err(End::Memory) } else { Ok(()) }
+    }
+
+    fn say(&self, end: &End) {
+        let (class, error) = match end {
+            End::Socket => return,
+            End::Fault(fault) => (fault.class(), fault.to_string()),
+            End::Refused(error) => (error.class, error.message.clone()),
+            End::Memory => ("NoMemoryError", format!("unfinished messages of all connections take more than {MAX_HELD_BYTES} bytes")),
+        };
+        let port = self.peer.port().to_string();
+        let fields = [("host", self.host.as_str()), ("port", &port), ("error_class", class), ("error", &error)];
+        log::write_with(Level::Error, "unexpected error on reading data", &fields);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        HELD_BYTES.fetch_sub(self.counted, Ordering::Relaxed);
+    }
+}
+
+/// Reads once, behind what was kept. The buffer is taken when there is something to read, so that waiting needs none. `None` at the end.
+async fn read(stream: &mut Stream, held: &mut Option<Vec<u8>>, rest: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    poll_fn(|context| {
+        let is_held = held.is_some();
+        let mut input = held.take().unwrap_or_else(spare::take);
+        if is_held {
+            input.reserve(spare::READ_BYTES);
+        } else {
+            input.extend_from_slice(rest);
+        }
+        let polled = pin!(stream.read_buf(&mut input)).poll(context);
+        match polled {
+            Poll::Ready(Ok(0)) => Poll::Ready(Ok(None)),
+            Poll::Ready(Ok(_)) => {
+                rest.clear();
+                Poll::Ready(Ok(Some(input)))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if is_held => {
+                *held = Some(input);
+                Poll::Pending
+            }
+            Poll::Pending => {
+                spare::give(input);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

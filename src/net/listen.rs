@@ -1,0 +1,334 @@
+//! Sockets that wait for peers: bound before anything slow is started, one acceptor each, connections handed to the least loaded loop.
+
+use super::Loops;
+use anyhow::{Context, Result, bail};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::unix::net as unix;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections that wait to be accepted where the configuration does not say; as many as many kernels allow.
+const DEFAULT_BACKLOG: u32 = 1024;
+/// Connections of one listener. An idle one takes about 2 KB here and as much in the kernel; beyond this they wait in the backlog.
+const MAX_CONNECTIONS: u32 = 16_384;
+/// How long accepting pauses when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// At the end, for connections that wait to be accepted.
+const LAST_ACCEPTS_WAIT: Duration = Duration::from_millis(20);
+/// After this long without a word a peer is asked whether it is still there; a dead one would hold its place for ever.
+const PROBE_AFTER: Duration = Duration::from_secs(7200);
+
+/// What sockets are set up with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketOptions {
+    /// Connections that wait to be accepted.
+    pub backlog: Option<u32>,
+    /// `SO_LINGER` of connections in seconds; zero ends them with a reset, which leaves no `TIME_WAIT` behind.
+    pub linger: Option<u32>,
+    /// Whether the kernel's own settings say when idle peers are probed; otherwise that is after two hours.
+    pub keepalive: bool,
+    /// `SO_RCVBUF` in bytes.
+    pub receive_buffer: Option<usize>,
+}
+
+enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(unix::UnixListener),
+}
+
+/// A bound socket that takes connections.
+pub struct Listener {
+    bound: Bound,
+    name: String,
+    options: SocketOptions,
+}
+
+impl Listener {
+    /// Listens on a TCP port. IPv6 addresses take IPv6 only, as Ruby's listeners do, so that `0.0.0.0` and `::` go together.
+    pub fn tcp(bind: &str, port: u16, options: SocketOptions) -> Result<Listener> {
+        let name = format!("{bind}:{port} (tcp)");
+        let socket = bound_to(bind, port, Type::STREAM, options).with_context(|| format!("cannot listen on {name}"))?;
+        let backlog = options.backlog.unwrap_or(DEFAULT_BACKLOG).min(i32::MAX as u32) as i32;
+        socket.listen(backlog).with_context(|| format!("cannot listen on {name}"))?;
+        Ok(Listener { bound: Bound::Tcp(socket.into()), name, options })
+    }
+
+    /// Listens on a unix socket; makes its folder, and replaces a socket that was left there.
+    pub fn unix(path: &Path, options: SocketOptions) -> Result<Listener> {
+        let name = format!("{} (unix)", path.display());
+        let listener = unix_socket(path, options).with_context(|| format!("cannot listen on {name}"))?;
+        Ok(Listener { bound: Bound::Unix(listener), name, options })
+    }
+
+    /// The port it got, for TCP.
+    pub fn port(&self) -> Option<u16> {
+        match &self.bound {
+            Bound::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Bound::Unix(_) => None,
+        }
+    }
+
+    /// Accepts until `stopped`, each connection a task on one of the loops; then waits up to `grace` until all are done.
+    pub async fn serve<F: Future<Output = ()> + Send + 'static>(
+        self,
+        loops: Arc<Loops>,
+        stopped: impl Future<Output = ()>,
+        grace: Duration,
+        handle: impl Fn(Stream, Peer) -> F + Clone + Send + 'static,
+    ) -> Result<()> {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+        let accepting = self.bound.register().with_context(|| format!("cannot listen on {}", self.name))?;
+        accept_until(stopped, accept_for_ever(&accepting, &self.name, self.options, &loops, &places, &handle)).await;
+        drop(accepting);
+        let _ = tokio::time::timeout(grace, places.acquire_many(MAX_CONNECTIONS)).await;
+        Ok(())
+    }
+}
+
+/// Peers whose connections the kernel has taken before the end believe that they are served, and so they are.
+async fn accept_until(stopped: impl Future<Output = ()>, accept: impl Future<Output = ()>) {
+    let mut accept = std::pin::pin!(accept);
+    tokio::select! {
+        () = stopped => {}
+        () = &mut accept => {}
+    }
+    let _ = tokio::time::timeout(LAST_ACCEPTS_WAIT, accept).await;
+}
+
+async fn accept_for_ever<F: Future<Output = ()> + Send + 'static>(
+    accepting: &Accepting,
+    name: &str,
+    options: SocketOptions,
+    loops: &Loops,
+    places: &Arc<Semaphore>,
+    handle: &(impl Fn(Stream, Peer) -> F + Clone + Send + 'static),
+) {
+    let mut is_failing = false;
+    loop {
+        let place = place(places, name).await;
+        match accepting.accept().await {
+            Ok((raw, peer)) => {
+                is_failing = false;
+                raw.set_options(options);
+                let handle = handle.clone();
+                loops.spawn(async move {
+                    let _place = place;
+                    // Registered here, with the loop that serves it.
+                    match raw.into_stream() {
+                        Ok(stream) => handle(stream, peer).await,
+                        Err(error) => crate::warning!("cannot serve a connection: {error}"),
+                    }
+                });
+            }
+            Err(error) if is_of_one_peer(&error) => {}
+            Err(error) => {
+                if !is_failing {
+                    crate::warning!("cannot accept connections on {name}: {error}");
+                }
+                is_failing = true;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn place(places: &Arc<Semaphore>, name: &str) -> OwnedSemaphorePermit {
+    if places.available_permits() == 0 {
+        crate::warning!("{MAX_CONNECTIONS} connections are open on {name}: more have to wait");
+    }
+    match Arc::clone(places).acquire_owned().await {
+        Ok(place) => place,
+        Err(_) => unreachable!("the semaphore is never closed"),
+    }
+}
+
+/// Faults of a peer that was gone before it was accepted.
+fn is_of_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+impl Bound {
+    fn register(self) -> io::Result<Accepting> {
+        match self {
+            Bound::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Accepting::Tcp),
+            Bound::Unix(listener) => tokio::net::UnixListener::from_std(listener).map(Accepting::Unix),
+        }
+    }
+}
+
+/// A bound socket that the acceptor's runtime knows.
+enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Accepting {
+    async fn accept(&self) -> io::Result<(Raw, Peer)> {
+        match self {
+            Accepting::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Raw::Tcp(stream.into_std()?), Peer(Some(address))))
+            }
+            Accepting::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Raw::Unix(stream.into_std()?), Peer(None)))
+            }
+        }
+    }
+}
+
+/// An accepted connection that no loop knows yet.
+enum Raw {
+    Tcp(std::net::TcpStream),
+    Unix(unix::UnixStream),
+}
+
+impl Raw {
+    /// Sets what can be set; a connection without an option is better than none.
+    fn set_options(&self, options: SocketOptions) {
+        let Raw::Tcp(stream) = self else { return };
+        let socket = SockRef::from(stream);
+        let _ = socket.set_tcp_nodelay(true);
+        if let Some(seconds) = options.linger {
+            let _ = socket.set_linger(Some(Duration::from_secs(u64::from(seconds))));
+        }
+        let _ = match options.keepalive {
+            true => socket.set_keepalive(true),
+            false => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER)),
+        };
+    }
+
+    fn into_stream(self) -> io::Result<Stream> {
+        match self {
+            Raw::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Raw::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+}
+
+/// Who is at the other end; nobody has a name on a unix socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<SocketAddr>);
+
+impl Peer {
+    /// The address as logs and records show it.
+    pub fn address(&self) -> String {
+        self.0.map_or_else(|| "unix".to_owned(), |address| address.ip().to_string())
+    }
+
+    /// The port; 0 for none.
+    pub fn port(&self) -> u16 {
+        self.0.map_or(0, |address| address.port())
+    }
+}
+
+/// A connection of either kind.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut TaskContext<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+/// Binds a UDP port.
+pub fn bind_udp(bind: &str, port: u16, options: SocketOptions) -> Result<UdpSocket> {
+    let socket = bound_to(bind, port, Type::DGRAM, options).with_context(|| format!("cannot listen on {bind}:{port} (udp)"))?;
+    Ok(socket.into())
+}
+
+fn bound_to(bind: &str, port: u16, kind: Type, options: SocketOptions) -> Result<Socket> {
+    let address = SocketAddr::new(address_of(bind)?, port);
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// The address to bind: itself, or the first that the name has.
+fn address_of(bind: &str) -> Result<IpAddr> {
+    if let Ok(address) = bind.parse() {
+        return Ok(address);
+    }
+    let host = bind.to_owned();
+    // A thread of its own, because the caller may be on a runtime's thread already, where nothing may block on another.
+    let found = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(super::resolve(&host, 0))
+    });
+    match found.join() {
+        Ok(addresses) => addresses?.first().map(SocketAddr::ip).with_context(|| format!("host name {bind:?} has no address")),
+        Err(_) => bail!("cannot resolve host name {bind:?}"),
+    }
+}
+
+fn unix_socket(path: &Path, options: SocketOptions) -> Result<unix::UnixListener> {
+    use std::os::unix::fs::FileTypeExt;
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        // Fluentd: removes whatever is there; a file that is no socket is hardly meant.
+        if !found.file_type().is_socket() {
+            bail!("there is a file that is no socket");
+        }
+        crate::warning!("Found existing '{}'. Remove this file for in_unix plugin", path.display());
+        std::fs::remove_file(path)?;
+    }
+    if let Some(folder) = path.parent().filter(|folder| *folder != PathBuf::new()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(options.backlog.unwrap_or(DEFAULT_BACKLOG).min(i32::MAX as u32) as i32)?;
+    Ok(socket.into())
+}
