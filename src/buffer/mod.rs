@@ -21,4 +21,4 @@ pub use params::{Compress, Defaults, FlushMode, OutputParams, OverflowAction, Pa
 pub use placeholders::Template;
 pub use settings::{RetrySettings, Settings};
 pub use split::{ChunkLimits, Fill};
-pub use stage::{Closed, Run, Stage, TooLarge};
+pub use stage::{CHUNK_COST_BYTES, Closed, Run, Stage, TooLarge};

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::split::{ChunkLimits, Fill, Step, steps};
 use super::{Chunk, ChunkKeys};
 use crate::plugin::Limit;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -18,6 +18,9 @@ use tokio::time::Instant;
 const POOLED_BLOCKS: usize = 4;
 /// A chunk larger than this gives its memory back to the system at once.
 const POOLED_BLOCK_BYTES: usize = 16 << 20;
+
+/// What a chunk counts for in the limit beside its bytes: very many chunk keys with a few bytes each must not fill the memory.
+pub const CHUNK_COST_BYTES: u64 = 512;
 
 /// Records of one set of chunk keys, encoded.
 #[derive(Clone, Debug)]
@@ -60,9 +63,42 @@ struct Open {
 
 #[derive(Default)]
 struct Inside {
-    open: HashMap<ChunkKeys, Open>,
+    open: HashMap<Arc<ChunkKeys>, Open>,
+    /// The same in the order of their first events.
+    by_age: BTreeMap<u64, Arc<ChunkKeys>>,
+    /// Those of time slices in the order of time.
+    by_slice: BTreeSet<(i64, u64)>,
     next_number: u64,
     pool: Pool,
+}
+
+impl Inside {
+    fn remove(&mut self, keys: &ChunkKeys) -> Option<Open> {
+        let open = self.open.remove(keys)?;
+        self.by_age.remove(&open.number);
+        if let Some(slice) = keys.timekey {
+            self.by_slice.remove(&(slice, open.number));
+        }
+        Some(open)
+    }
+
+    fn insert(&mut self, keys: &ChunkKeys) {
+        let (number, keys) = (self.next_number, Arc::new(keys.clone()));
+        self.next_number += 1;
+        if let Some(slice) = keys.timekey {
+            self.by_slice.insert((slice, number));
+        }
+        self.by_age.insert(number, Arc::clone(&keys));
+        let open = Open { chunk: Chunk::new(keys.as_ref().clone()), since: Instant::now(), number };
+        self.open.insert(keys, open);
+    }
+
+    /// The oldest chunk, if it is due by age; else that of the oldest time slice, if that is over.
+    fn first_due(&self, old_enough: &impl Fn(Instant) -> bool, slice_over: &impl Fn(i64) -> bool) -> Option<Arc<ChunkKeys>> {
+        let oldest = self.by_age.values().next().filter(|keys| self.open.get(*keys).is_some_and(|open| old_enough(open.since)));
+        let number = || self.by_slice.first().filter(|(slice, _)| slice_over(*slice)).map(|(_, number)| number);
+        oldest.or_else(|| self.by_age.get(number()?)).cloned()
+    }
 }
 
 /// The chunks that take events.
@@ -111,25 +147,16 @@ impl Stage {
         too_large
     }
 
-    /// Closes the chunks for which `is_due` says so, oldest first, as long as `go_on` does.
-    pub fn close(&self, is_due: impl Fn(&ChunkKeys, Instant) -> bool, mut closed: impl FnMut(Closed) -> bool) {
+    /// Closes the chunks that are old enough, oldest first, and those of time slices that are over, as long as `closed` says so.
+    pub fn close(&self, old_enough: impl Fn(Instant) -> bool, slice_over: impl Fn(i64) -> bool, mut closed: impl FnMut(Closed) -> bool) {
         if self.is_empty() {
             return;
         }
         let mut inside = self.lock();
-        let mut due: Vec<(u64, ChunkKeys)> = Vec::new();
-        for (keys, open) in &inside.open {
-            if is_due(keys, open.since) {
-                due.push((open.number, keys.clone()));
-            }
-        }
-        due.sort_by_key(|(number, _)| *number);
-        for (_, keys) in due {
-            if let Some(open) = inside.open.remove(&keys) {
-                self.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
-                if !closed(Closed { chunk: open.chunk, since: open.since }) {
-                    break;
-                }
+        while let Some(open) = inside.first_due(&old_enough, &slice_over).and_then(|keys| inside.remove(&keys)) {
+            self.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
+            if !closed(Closed { chunk: open.chunk, since: open.since }) {
+                break;
             }
         }
         self.length.store(inside.open.len(), Ordering::Relaxed);
@@ -137,14 +164,17 @@ impl Stage {
 
     /// When the first event of the oldest chunk came.
     pub fn oldest(&self) -> Option<Instant> {
-        if self.is_empty() { None } else { self.lock().open.values().map(|open| open.since).min() }
+        if self.is_empty() {
+            return None;
+        }
+        let inside = self.lock();
+        inside.by_age.values().next().and_then(|keys| inside.open.get(keys)).map(|open| open.since)
     }
 
     /// The oldest and the newest time slice among the staged chunks.
     pub fn timekeys(&self) -> Option<(i64, i64)> {
         let inside = self.lock();
-        let keys = inside.open.keys().filter_map(|keys| keys.timekey);
-        keys.fold(None, |range, key| Some(range.map_or((key, key), |(low, high): (i64, i64)| (low.min(key), high.max(key)))))
+        Some((inside.by_slice.first()?.0, inside.by_slice.last()?.0))
     }
 
     /// Takes back the memory of a chunk that is delivered.
@@ -215,15 +245,12 @@ impl Filler<'_, '_> {
     }
 
     fn take(&mut self, bytes: &[u8], records: usize) {
-        let Inside { open, next_number, pool } = &mut *self.inside;
-        let entry = match open.get_mut(self.keys) {
-            Some(entry) => entry,
-            None => {
-                let fresh = Open { chunk: Chunk::new(self.keys.clone()), since: Instant::now(), number: *next_number };
-                *next_number += 1;
-                open.entry(self.keys.clone()).or_insert(fresh)
-            }
-        };
+        if !self.inside.open.contains_key(self.keys) {
+            self.inside.insert(self.keys);
+            self.stage.limit.take(CHUNK_COST_BYTES);
+        }
+        let Inside { open, pool, .. } = &mut *self.inside;
+        let Some(entry) = open.get_mut(self.keys) else { return };
         pool.grow(&mut entry.chunk.bytes, bytes.len(), self.stage.limits.bytes);
         entry.chunk.bytes.extend_from_slice(bytes);
         entry.chunk.records += records;
@@ -232,7 +259,7 @@ impl Filler<'_, '_> {
     }
 
     fn cut(&mut self) {
-        if let Some(open) = self.inside.open.remove(self.keys) {
+        if let Some(open) = self.inside.remove(self.keys) {
             self.stage.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
             (self.closed)(Closed { chunk: open.chunk, since: open.since });
         }

@@ -42,7 +42,8 @@ impl FromLiteral for Samples {
     const KIND: Kind = Kind::Array;
 
     fn from_literal(text: &str, _strict: bool) -> Result<Samples, String> {
-        let parsed = Json::parse(text).ok_or_else(|| format!("JSON::ParserError: expected a JSON object or an array of them, got {text}"))?;
+        let parsed =
+            Json::parse(text).ok_or_else(|| format!("JSON::ParserError: expected a JSON object or an array of them, got {text}"))?;
         let elements = match parsed {
             Json::Array(elements) => elements,
             one => vec![one],

@@ -72,7 +72,9 @@ fn ids(division: &Element, workers: i64, taken: &mut Vec<i64>) -> Result<Vec<i64
     for id in first..=last {
         if taken.contains(&id) {
             let free: Vec<i64> = (0..workers).filter(|id| !taken.contains(id)).collect();
-            return Err(format!("specified worker_id<{id}> collisions is detected on <worker> directive. Available worker id(s): {free:?}"));
+            return Err(format!(
+                "specified worker_id<{id}> collisions is detected on <worker> directive. Available worker id(s): {free:?}"
+            ));
         }
         taken.push(id);
     }
@@ -125,7 +127,9 @@ mod tests {
     fn wrong_workers_are_refused_in_fluentds_words() {
         let refused = |arg: &str| shape(&section("ROOT", "", vec![section("worker", arg, vec![])]), 2).unwrap_err();
         assert!(refused("").contains("Missing worker id"));
-        assert!(refused("2").contains("worker id 2 specified by <worker> directive is not allowed. Available worker id is between 0 and 1"));
+        assert!(
+            refused("2").contains("worker id 2 specified by <worker> directive is not allowed. Available worker id is between 0 and 1")
+        );
         assert!(refused("1-0").contains("greater first_worker_id<1> than last_worker_id<0>"));
         let system = section("ROOT", "", vec![section("worker", "0", vec![section("system", "", vec![])])]);
         assert!(shape(&system, 2).unwrap_err().contains("<worker> section cannot have <system> directive"));

@@ -7,10 +7,13 @@
 mod backup;
 mod counters;
 mod flush;
+mod outage;
 mod queue;
 mod retry;
 mod secondary;
 mod stage;
+mod waiting;
+mod write;
 
 pub use counters::{Count, Counters};
 
@@ -208,7 +211,7 @@ impl Delivery {
         let reason = anyhow::anyhow!("the process ends");
         for waiting in left {
             remaining.records += waiting.chunk.records;
-            self.give_up(waiting, &reason, false).await;
+            self.give_up(waiting, &reason).await;
         }
         if remaining != Remaining::default() {
             let Remaining { chunks, records, stuck } = remaining;
@@ -222,7 +225,8 @@ impl Delivery {
 
     fn queue_staged(&self) {
         self.stage.close(
-            |_, _| true,
+            |_| true,
+            |_| true,
             |closed| {
                 self.queue.push(closed);
                 true

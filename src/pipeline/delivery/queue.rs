@@ -1,74 +1,16 @@
-//! Chunks that wait for delivery, oldest first, and what keeps them waiting: their own failures, or an output that cannot be reached.
+//! Chunks that wait for delivery, oldest first, and what keeps them waiting: their own failures, or an output that does not work.
 //!
-//! A chunk whose delivery failed waits for its own time; the others go on. While the server cannot be reached at all (an outage) one
-//! chunk at a time is tried, at growing distances, and each such failure counts for all chunks that wait with it.
+//! A chunk whose delivery failed waits for its own time; the others go on. In an outage chunks take turns as probes, and a failure in
+//! time counts for all of them, as they would have failed too.
 
-use super::retry::Retry;
-use crate::buffer::{Chunk, Closed, Compress, RetrySettings};
+use super::outage::{Failure, Outage, Refused};
+use super::waiting::Waiting;
+use crate::buffer::{Closed, RetrySettings};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// A chunk that broke so many connections lets others try before it: perhaps it is the chunk and not the server.
-const BREAKS_A_TURN: u32 = 3;
-/// When others get through, such a chunk waits no longer than this: it may have been the server after all.
-const SUSPECT_WAIT: Duration = Duration::from_secs(30);
-
-/// A chunk on its way.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The chunk; without bytes while it is packed.
-    pub chunk: Chunk,
-    /// Its bytes, compressed.
-    pub packed: Option<Packed>,
-    /// Its failures so far.
-    pub retry: Option<Retry>,
-    /// Place in the order of filling.
-    number: u64,
-    is_probe: bool,
-    /// Failures that may have been its own fault.
-    faults: u32,
-    /// Whether it was tried to compress it, in vain.
-    pub is_incompressible: bool,
-    /// Bytes that it counts for in the limit.
-    pub counted: u64,
-}
-
-/// The bytes of a chunk, compressed.
-#[derive(Debug)]
-pub struct Packed {
-    /// How.
-    pub how: Compress,
-    /// The compressed bytes.
-    pub bytes: Vec<u8>,
-    /// How many they were.
-    pub length: usize,
-}
-
-/// The pauses between tries while the server cannot be reached.
-#[derive(Debug)]
-struct Outage {
-    /// Without a limit: chunks have one, the server has not.
-    how: RetrySettings,
-    retry: Retry,
-    stepped_at: Instant,
-    is_probing: bool,
-}
-
-#[derive(Default)]
-struct Inside {
-    ready: BTreeMap<u64, Waiting>,
-    later: BTreeMap<(Instant, u64), Waiting>,
-    outage: Option<Outage>,
-    /// What failed after the end had begun.
-    left: Vec<Waiting>,
-    next_number: u64,
-    bytes: u64,
-    in_hand: usize,
-    is_ending: bool,
-}
 
 /// What a writer does next.
 #[derive(Debug)]
@@ -79,25 +21,6 @@ pub enum Next {
     Wait(Option<Instant>),
     /// Nothing will come any more.
     End,
-}
-
-/// What a failed delivery means for the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The server answered, or something about this chunk is wrong: the others go on.
-    Chunk,
-    /// A connection broke or gave no answer: the server, or the chunk that it could not bear.
-    Connection,
-    /// There was no connection at all.
-    Server,
-    /// It was the secondary that failed.
-    Secondary,
-}
-
-impl Failure {
-    fn is_outage(self) -> bool {
-        matches!(self, Failure::Connection | Failure::Server)
-    }
 }
 
 /// What came of a failure.
@@ -111,11 +34,25 @@ pub struct Failed {
     pub enough: Vec<Waiting>,
 }
 
+#[derive(Default)]
+struct Inside {
+    ready: BTreeMap<u64, Waiting>,
+    later: BTreeMap<(Instant, u64), Waiting>,
+    /// What failed after the end had begun.
+    left: Vec<Waiting>,
+    outage: Option<Outage>,
+    refused: Refused,
+    next_number: u64,
+    bytes: u64,
+    in_hand: usize,
+    is_ending: bool,
+}
+
 /// Chunks between the stage and the output.
 #[derive(Default)]
 pub struct Queue {
     inside: Mutex<Inside>,
-    /// Told once for each chunk that becomes ready.
+    /// Told whenever there may be something new for writers.
     pub wake: Notify,
 }
 
@@ -124,6 +61,11 @@ impl Queue {
     pub fn len(&self) -> usize {
         let inside = self.lock();
         inside.ready.len() + inside.later.len()
+    }
+
+    /// How many of them do not wait for a time of their own.
+    pub fn ready(&self) -> usize {
+        self.lock().ready.len()
     }
 
     /// Bytes of the chunks that wait or are being delivered.
@@ -141,21 +83,10 @@ impl Queue {
     /// Adds a chunk at the end.
     pub fn push(&self, closed: Closed) {
         let mut inside = self.lock();
-        let number = inside.next_number;
+        let waiting = Waiting::new(closed.chunk, inside.next_number);
         inside.next_number += 1;
-        let counted = closed.chunk.bytes.len() as u64;
-        inside.bytes += counted;
-        let waiting = Waiting {
-            chunk: closed.chunk,
-            packed: None,
-            retry: None,
-            number,
-            is_probe: false,
-            faults: 0,
-            is_incompressible: false,
-            counted,
-        };
-        inside.ready.insert(number, waiting);
+        inside.bytes += waiting.counted;
+        inside.ready.insert(waiting.number, waiting);
         self.wake.notify_one();
     }
 
@@ -163,11 +94,7 @@ impl Queue {
     pub fn next(&self, now: Instant) -> Next {
         let mut inside = self.lock();
         inside.release_due(now);
-        let found = match &inside.outage {
-            Some(outage) if !inside.is_ending && (outage.is_probing || now < outage.retry.due) => inside.first_for_secondary(now),
-            Some(_) if !inside.is_ending => inside.first_for_secondary(now).or_else(|| inside.start_probe()),
-            _ => inside.ready.keys().next().copied(),
-        };
+        let found = inside.pick(now);
         match found.and_then(|number| inside.ready.remove(&number)) {
             Some(waiting) => {
                 inside.in_hand += 1;
@@ -181,17 +108,25 @@ impl Queue {
         }
     }
 
-    /// The chunk has been delivered, or needs no more delivery.
-    pub fn done(&self, waiting: &Waiting, reached_server: bool) {
+    /// The chunk has been delivered, or needs no more delivery. `got_through` is whether that shows that the output works.
+    pub fn done(&self, waiting: &Waiting, got_through: bool) {
         let mut inside = self.lock();
         inside.in_hand -= 1;
         inside.bytes = inside.bytes.saturating_sub(waiting.counted);
         inside.end_probe(waiting.is_probe);
-        if reached_server {
+        if got_through {
             inside.end_outage();
         }
-        self.wake.notify_waiters();
-        self.wake.notify_one();
+        self.wake_all();
+    }
+
+    /// The rest of a chunk in hand takes `now` bytes and no longer `before`. `got_through` is whether some of it was delivered.
+    pub fn progressed(&self, before: u64, now: u64, got_through: bool) {
+        let mut inside = self.lock();
+        inside.bytes = inside.bytes.saturating_sub(before) + now;
+        if got_through {
+            inside.end_outage();
+        }
     }
 
     /// Delivery failed: the chunk waits again, unless it has failed too often. `began` is when the delivery was begun.
@@ -203,82 +138,80 @@ impl Queue {
         waiting.faults += u32::from(failure != Failure::Server);
         waiting.fail(how, has_secondary, now);
         let mut failed = Failed { steps: 0, due: now, enough: Vec::new() };
-        match failure {
-            Failure::Chunk => inside.end_outage(),
-            Failure::Secondary => {}
-            Failure::Connection | Failure::Server => {
-                if inside.count_outage(began, how, now) {
-                    failed.enough = inside.fail_ready(how, has_secondary, now);
-                }
-            }
+        let is_for_all = inside.count(&waiting, failure, began, how, now);
+        if is_for_all {
+            failed.enough = inside.fail_ready(how, has_secondary, now);
         }
         if let Some(retry) = &waiting.retry {
             (failed.steps, failed.due) = (retry.steps, retry.due);
         }
-        if let (true, Some(outage)) = (failure.is_outage(), &inside.outage) {
-            failed.due = outage.retry.due;
+        let in_outage = failure != Failure::Secondary && inside.outage.is_some();
+        if let (true, Some(outage)) = (in_outage, &inside.outage) {
+            failed.due = outage.due(false);
         }
         if inside.is_ending {
             inside.leave(*waiting, failure);
         } else if waiting.is_at_limit(how) {
             failed.enough.push(*waiting);
+        } else if in_outage {
+            inside.ready.insert(waiting.number, *waiting);
         } else {
-            inside.put_back(*waiting, failure);
+            inside.later.insert((failed.due, waiting.number), *waiting);
         }
         inside.in_hand += failed.enough.len();
-        self.wake.notify_waiters();
-        self.wake.notify_one();
+        self.wake_all();
         failed
     }
 
     /// Puts a chunk back for a later time whatever its failures: when it cannot even be kept in the backup folder.
-    pub fn postpone(&self, waiting: Waiting, pause: Duration) {
+    pub fn postpone(&self, mut waiting: Waiting, pause: Duration) {
         let mut inside = self.lock();
         inside.in_hand -= 1;
+        inside.end_probe(std::mem::take(&mut waiting.is_probe));
         inside.later.insert((Instant::now() + pause, waiting.number), waiting);
-        self.wake.notify_one();
+        self.wake_all();
+    }
+
+    /// A chunk that somebody had in hand is gone.
+    pub fn forget(&self, counted: u64) {
+        let mut inside = self.lock();
+        inside.in_hand -= 1;
+        inside.bytes = inside.bytes.saturating_sub(counted);
     }
 
     /// Takes the oldest chunk that waits, to be dropped.
     pub fn take_oldest(&self) -> Option<Waiting> {
         let mut inside = self.lock();
         let first = inside.ready.keys().next().copied();
-        let later = inside.later.iter().map(|(at, waiting)| (waiting.number, *at)).min();
+        let later = inside.later.keys().map(|(at, number)| (*number, *at)).min();
         let taken = match (first, later) {
-            (Some(first), Some((number, at))) if number < first => inside.later.remove(&at),
+            (Some(first), Some((number, at))) if number < first => inside.later.remove(&(at, number)),
             (Some(first), _) => inside.ready.remove(&first),
-            (None, Some((_, at))) => inside.later.remove(&at),
+            (None, Some((number, at))) => inside.later.remove(&(at, number)),
             (None, None) => None,
         }?;
         inside.bytes = inside.bytes.saturating_sub(taken.counted);
         Some(taken)
     }
 
-    /// Takes a chunk that waits longer and is not packed yet, so that it can be; [`Queue::give_back`] returns it.
-    pub fn take_unpacked(&self, up_to: u64) -> Option<Waiting> {
+    /// Takes a chunk that found no writer yet and is not packed, so that it can be; [`Queue::give_back`] returns it.
+    pub fn take_packable(&self, up_to: u64) -> Option<Waiting> {
         let mut inside = self.lock();
-        let fits = |waiting: &Waiting| waiting.packed.is_none() && !waiting.is_incompressible && waiting.chunk.bytes.len() as u64 <= up_to;
-        if let Some(number) = inside.ready.iter().find(|(_, waiting)| fits(waiting)).map(|(number, _)| *number) {
-            inside.in_hand += 1;
-            return inside.ready.remove(&number);
-        }
-        None
+        let number = inside.ready.values().find(|waiting| waiting.is_packable(up_to))?.number;
+        inside.in_hand += 1;
+        inside.ready.remove(&number)
     }
 
-    /// Returns a chunk that was not tried; `counted` is what it counts for now.
-    pub fn give_back(&self, mut waiting: Waiting, counted: u64) {
+    /// Returns a chunk that was not tried; its bytes may have become fewer.
+    pub fn give_back(&self, mut waiting: Waiting) {
         let mut inside = self.lock();
         inside.in_hand -= 1;
-        inside.bytes = inside.bytes.saturating_sub(waiting.counted) + counted;
-        waiting.counted = counted;
+        inside.end_probe(std::mem::take(&mut waiting.is_probe));
+        let kept = waiting.kept_bytes();
+        inside.bytes = inside.bytes.saturating_sub(waiting.counted) + kept;
+        waiting.counted = kept;
         inside.ready.insert(waiting.number, waiting);
-        self.wake.notify_one();
-    }
-
-    /// A chunk in somebody's hands counts for `now` bytes, no longer for `before`.
-    pub fn recount(&self, before: u64, now: u64) {
-        let mut inside = self.lock();
-        inside.bytes = inside.bytes.saturating_sub(before) + now;
+        self.wake_all();
     }
 
     /// The end is near: every chunk that waits gets one more try, and no failed one comes back.
@@ -288,8 +221,7 @@ impl Queue {
         let later = std::mem::take(&mut inside.later);
         inside.ready.extend(later.into_values().map(|waiting| (waiting.number, waiting)));
         inside.outage = None;
-        self.wake.notify_waiters();
-        self.wake.notify_one();
+        self.wake_all();
     }
 
     /// Whether [`Queue::end`] was called.
@@ -297,13 +229,12 @@ impl Queue {
         self.lock().is_ending
     }
 
-    /// Takes everything that waits.
+    /// Takes everything that waits, and what is left of failures at the end.
     pub fn take_all(&self) -> Vec<Waiting> {
         let mut inside = self.lock();
-        let ready = std::mem::take(&mut inside.ready);
-        let later = std::mem::take(&mut inside.later);
-        let left = std::mem::take(&mut inside.left);
-        let mut all: Vec<Waiting> = ready.into_values().chain(later.into_values()).chain(left).collect();
+        let mut all = std::mem::take(&mut inside.left);
+        all.extend(std::mem::take(&mut inside.ready).into_values());
+        all.extend(std::mem::take(&mut inside.later).into_values());
         all.sort_by_key(|waiting| waiting.number);
         inside.in_hand += all.len();
         all
@@ -312,6 +243,11 @@ impl Queue {
     /// How many chunks are being delivered or otherwise in somebody's hands.
     pub fn in_hand(&self) -> usize {
         self.lock().in_hand
+    }
+
+    fn wake_all(&self) {
+        self.wake.notify_waiters();
+        self.wake.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -329,47 +265,52 @@ impl Inside {
         }
     }
 
-    fn first_for_secondary(&self, now: Instant) -> Option<u64> {
-        let due = |waiting: &Waiting| waiting.retry.as_ref().is_some_and(|retry| retry.uses_secondary(now));
-        self.ready.iter().find(|(_, waiting)| due(waiting)).map(|(number, _)| *number)
+    fn pick(&mut self, now: Instant) -> Option<u64> {
+        let Some(outage) = self.outage.as_ref().filter(|_| !self.is_ending) else { return self.ready.keys().next().copied() };
+        let for_secondary = self.ready.values().find(|waiting| waiting.is_for_secondary(now));
+        if let Some(waiting) = for_secondary {
+            return Some(waiting.number);
+        }
+        if outage.is_probing || now < outage.due(self.has_fresh()) {
+            return None;
+        }
+        let probe = self.ready.values_mut().min_by_key(|waiting| Outage::turn(waiting))?;
+        probe.is_probe = true;
+        let number = probe.number;
+        self.outage.iter_mut().for_each(|outage| outage.is_probing = true);
+        Some(number)
     }
 
-    fn start_probe(&mut self) -> Option<u64> {
-        let probe = self.ready.values_mut().min_by_key(|waiting| (waiting.faults / BREAKS_A_TURN, waiting.number))?;
-        probe.is_probe = true;
-        if let Some(outage) = &mut self.outage {
-            outage.is_probing = true;
-        }
-        Some(probe.number)
+    fn has_fresh(&self) -> bool {
+        self.ready.values().any(|waiting| waiting.faults == 0)
     }
 
     fn next_time(&self) -> Option<Instant> {
         let later = self.later.keys().next().map(|(at, _)| *at);
         let Some(outage) = &self.outage else { return later };
-        let probe = (!outage.is_probing && !self.ready.is_empty()).then_some(outage.retry.due);
+        let probe = (!outage.is_probing && !self.ready.is_empty()).then(|| outage.due(self.has_fresh()));
         let secondary = self.ready.values().filter_map(|waiting| waiting.retry.as_ref()?.secondary_at()).min();
         [later, probe, secondary].into_iter().flatten().min()
     }
 
-    /// Whether the failure says something new: one of a delivery that was already under way at the last failure does not.
-    fn count_outage(&mut self, began: Instant, how: &RetrySettings, now: Instant) -> bool {
+    /// Counts a failure of the output; says whether it is one for every chunk that waits.
+    fn count(&mut self, waiting: &Waiting, failure: Failure, began: Instant, how: &RetrySettings, now: Instant) -> bool {
+        let is_outage = match failure {
+            Failure::Secondary => return false,
+            Failure::Chunk => self.refused.add(waiting.number),
+            Failure::Connection | Failure::Server => true,
+        };
         match &mut self.outage {
-            None => {
-                let how = RetrySettings { forever: true, ..how.clone() };
-                let retry = Retry::new(&how, false, now);
-                self.outage = Some(Outage { how, retry, stepped_at: now, is_probing: false });
+            Some(outage) => outage.fail(failure, began, now),
+            None if is_outage => {
+                self.outage = Some(Outage::new(how, failure, now));
                 true
             }
-            Some(outage) if began >= outage.stepped_at => {
-                outage.retry.fail(&outage.how, now);
-                outage.stepped_at = now;
-                true
-            }
-            Some(_) => false,
+            None => false,
         }
     }
 
-    /// A failure to reach the server is one for every chunk that waits; gives back those for which it is enough.
+    /// A failure for every chunk that waits; gives back those for which it is enough.
     fn fail_ready(&mut self, how: &RetrySettings, has_secondary: bool, now: Instant) -> Vec<Waiting> {
         let mut over = Vec::new();
         for (number, waiting) in &mut self.ready {
@@ -387,18 +328,15 @@ impl Inside {
         }
     }
 
-    /// The server answers: chunks that only waited for it are as new, those that broke connections wait for their own time.
+    /// The output works: chunks that only waited for it are as new, those that failed themselves wait for their own time.
     fn end_outage(&mut self) {
-        let Some(outage) = self.outage.take() else { return };
-        if self.is_ending {
-            return;
-        }
+        self.refused.clear();
+        let Some(outage) = self.outage.take().filter(|_| !self.is_ending) else { return };
         let now = Instant::now();
         for (number, mut waiting) in std::mem::take(&mut self.ready) {
             match &waiting.retry {
                 Some(retry) if waiting.faults > 0 => {
-                    let due = retry.next_due(&outage.how, now).min(now + SUSPECT_WAIT);
-                    self.later.insert((due, number), waiting);
+                    self.later.insert((outage.suspect_due(retry, now), number), waiting);
                 }
                 _ => {
                     waiting.retry = None;
@@ -411,32 +349,8 @@ impl Inside {
     /// After the end has begun nothing comes back; if the server cannot be reached, none of the others is tried either.
     fn leave(&mut self, waiting: Waiting, failure: Failure) {
         self.left.push(waiting);
-        if failure.is_outage() {
+        if matches!(failure, Failure::Connection | Failure::Server) {
             self.left.extend(std::mem::take(&mut self.ready).into_values());
         }
-    }
-
-    fn put_back(&mut self, waiting: Waiting, failure: Failure) {
-        match &waiting.retry {
-            Some(retry) if !failure.is_outage() => {
-                self.later.insert((retry.due, waiting.number), waiting);
-            }
-            _ => {
-                self.ready.insert(waiting.number, waiting);
-            }
-        }
-    }
-}
-
-impl Waiting {
-    fn fail(&mut self, how: &RetrySettings, has_secondary: bool, now: Instant) {
-        match &mut self.retry {
-            Some(retry) => retry.fail(how, now),
-            None => self.retry = Some(Retry::new(how, has_secondary, now)),
-        }
-    }
-
-    fn is_at_limit(&self, how: &RetrySettings) -> bool {
-        self.retry.as_ref().is_some_and(|retry| retry.is_at_limit(how))
     }
 }

@@ -52,7 +52,7 @@ impl Secondary {
 
     /// Delivers a chunk.
     pub async fn write(&self, chunk: &Chunk) -> Result<(), WriteError> {
-        super::flush::guarded(self.output.write(chunk)).await
+        super::write::guarded(self.output.write(chunk)).await
     }
 }
 

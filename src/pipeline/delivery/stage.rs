@@ -1,7 +1,7 @@
 //! The way of a batch into the stage: admission, grouping by chunk keys, encoding. All of it happens within one emit.
 
 use super::Delivery;
-use crate::buffer::{Chunk, ChunkKeys, Closed, OverflowAction, Run, TooLarge, entries};
+use crate::buffer::{CHUNK_COST_BYTES, Chunk, ChunkKeys, Closed, OverflowAction, Run, TooLarge, entries};
 use crate::event::msgpack::Entries;
 use crate::event::{Batch, Event, Rejected, Scope, Tag};
 use crate::plugin::EmitError;
@@ -104,7 +104,7 @@ impl Delivery {
             crate::warning!("dropping oldest chunk to make space after buffer overflow chunk_id={:?}", oldest.chunk.hex());
             self.counters.drop_oldest_chunk_count.add(1);
             self.counters.lost_records.add(oldest.chunk.records as u64);
-            self.limit.give_back(oldest.counted);
+            self.limit.give_back(oldest.counted + CHUNK_COST_BYTES);
         }
         Ok(())
     }
@@ -207,9 +207,10 @@ impl Delivery {
     /// What was appended after the writers have gone is kept in the backup folder as it is.
     pub(super) fn keep_staged(&self) {
         self.stage.close(
-            |_, _| true,
+            |_| true,
+            |_| true,
             |closed| {
-                self.limit.give_back(closed.chunk.bytes.len() as u64);
+                self.limit.give_back(closed.chunk.bytes.len() as u64 + CHUNK_COST_BYTES);
                 let records = closed.chunk.records as u64;
                 match self.backup.keep(&closed.chunk) {
                     Ok(()) => self.counters.backup_records.add(records),

@@ -42,7 +42,7 @@ async fn a_hanging_server_holds_up_the_end_for_its_time_only() {
 #[tokio::test(start_paused = true)]
 async fn chunks_that_wait_for_a_retry_get_one_at_the_end() {
     let config = "<buffer>\nflush_interval 1h\nchunk_limit_records 1\nretry_wait 1h\n</buffer>";
-    let rig = Rig::start(config, |nth, numbers| if nth < 4 || numbers == [3] { Act::Fail } else { Act::Take });
+    let rig = Rig::start(config, |nth, numbers| if nth < 3 || numbers == [3] { Act::Fail } else { Act::Take });
     rig.emit("t", 0..4).unwrap();
     pass(10.0).await;
     assert_eq!(rig.stop(20).await, Remaining { chunks: 1, records: 1, stuck: 0 });

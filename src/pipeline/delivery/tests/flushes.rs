@@ -1,7 +1,7 @@
 //! When chunks are delivered, and what they hold.
 
 use super::rig::{Act, Rig, pass};
-use crate::buffer::Defaults;
+use crate::buffer::{CHUNK_COST_BYTES, Defaults};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn compressed_chunks_arrive_as_they_were() {
         pass(15.0).await;
         let held = rig.limit().unwrap().used();
         assert!(held > 0 && held < 5000, "{held}");
-        assert_eq!(rig.delivery.usage().queue_bytes, held);
+        assert_eq!(rig.delivery.usage().queue_bytes + CHUNK_COST_BYTES, held);
         pass(10.0).await;
         assert_eq!(rig.taken(), (0..200).collect::<Vec<_>>());
         assert_eq!((rig.limit().unwrap().used(), rig.delivery.usage().queue_bytes), (0, 0));

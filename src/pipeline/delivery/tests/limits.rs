@@ -1,6 +1,7 @@
 //! Bounds: of a chunk, of all chunks, and what happens at them.
 
 use super::rig::{Act, Rig, pass};
+use crate::buffer::CHUNK_COST_BYTES;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,7 +36,7 @@ async fn a_record_larger_than_a_chunk_is_rejected_alone() {
 async fn senders_wait_at_the_limit_and_go_on_when_there_is_room() {
     let is_up = Arc::new(AtomicBool::new(false));
     let up = Arc::clone(&is_up);
-    let config = "<buffer>\nflush_interval 1s\nchunk_limit_size 1k\ntotal_limit_size 4k\nretry_max_interval 2s\n</buffer>";
+    let config = "<buffer>\nflush_interval 1s\nchunk_limit_size 1k\ntotal_limit_size 8k\nretry_max_interval 2s\n</buffer>";
     let rig = Rig::start(
         config,
         move |_, _| if up.load(Ordering::SeqCst) { Act::TakeAfter(Duration::from_millis(10)) } else { Act::Unreachable },
@@ -45,7 +46,7 @@ async fn senders_wait_at_the_limit_and_go_on_when_there_is_room() {
         for n in 0..300 {
             limit.wait_for_room().await;
             rig.emit_padded("t", [n], 90).0.unwrap();
-            assert!(limit.used() < 4096 + 200);
+            assert!(limit.used() < 8192 + 200 + CHUNK_COST_BYTES);
         }
     };
     let repair = async {
@@ -60,7 +61,7 @@ async fn senders_wait_at_the_limit_and_go_on_when_there_is_room() {
 
 #[tokio::test(start_paused = true)]
 async fn throw_exception_tells_the_sender() {
-    let config = "<buffer>\nflush_interval 1s\nchunk_limit_size 200\ntotal_limit_size 400\noverflow_action throw_exception\n</buffer>";
+    let config = "<buffer>\nflush_interval 1s\nchunk_limit_size 200\ntotal_limit_size 4k\noverflow_action throw_exception\n</buffer>";
     let rig = Rig::start(config, |_, _| Act::Unreachable);
     assert!(rig.limit().is_none());
     let mut accepted = 0;
@@ -80,7 +81,7 @@ async fn throw_exception_tells_the_sender() {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_chunks_make_room_where_that_is_asked_for() {
-    let config = "<buffer>\nflush_interval 1h\nchunk_limit_records 1\ntotal_limit_size 500\noverflow_action drop_oldest_chunk\nretry_wait 1h\n</buffer>";
+    let config = "<buffer>\nflush_interval 1h\nchunk_limit_records 1\ntotal_limit_size 5k\noverflow_action drop_oldest_chunk\nretry_wait 1h\n</buffer>";
     let rig = Rig::start(config, |_, _| Act::Unreachable);
     for n in 0..100 {
         rig.emit_padded("t", [n], 50).0.unwrap();
@@ -114,7 +115,8 @@ async fn a_full_queue_leaves_younger_chunks_staged() {
     }
     let usage = rig.delivery.usage();
     assert!(usage.queue_length <= 2, "{usage:?}");
-    assert_eq!(usage.stage_bytes + usage.queue_bytes, rig.limit().unwrap().used());
+    let chunks = (usage.stage_length + usage.queue_length) as u64;
+    assert_eq!(usage.stage_bytes + usage.queue_bytes + chunks * CHUNK_COST_BYTES, rig.limit().unwrap().used());
 }
 
 #[tokio::test(start_paused = true)]
