@@ -59,6 +59,9 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// How many findings are kept: more than anybody reads, and a bound for texts that are no configuration at all.
+const MAX_FINDINGS: usize = 1000;
+
 /// The findings so far and the sources they point into. Shared by reference while a configuration is read and built.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
@@ -115,7 +118,10 @@ impl Diagnostics {
         let finding = Finding { severity, code, span, message };
         let mut findings = self.findings.borrow_mut();
         let seen = |f: &Finding| f.code == finding.code && f.span == finding.span && f.message == finding.message;
-        if !findings.iter().any(seen) {
+        // The first error is always kept, so that what has errors is known to have them.
+        let full = findings.len() >= MAX_FINDINGS;
+        let first_error = severity == Severity::Error && !findings.iter().any(|finding| finding.severity == Severity::Error);
+        if (!full || first_error) && !findings.iter().any(seen) {
             findings.push(finding);
         }
     }

@@ -101,7 +101,7 @@ pub fn float_text(value: f64) -> String {
         .to_owned();
     }
     let size = value.abs();
-    if value == 0.0 || (1e-4..1e15).contains(&size) || (size < 1e16 && size >= 1e15 && value.fract() != 0.0) {
+    if value == 0.0 || (1e-4..1e15).contains(&size) || ((1e15..1e16).contains(&size) && value.fract() != 0.0) {
         let text = format!("{value}");
         return if text.contains('.') { text } else { format!("{text}.0") };
     }

@@ -266,6 +266,9 @@ impl FromLiteral for Map {
         }
         let mut entries: Vec<(String, Json)> = Vec::new();
         for pair in split_list(text) {
+            if pair.is_empty() {
+                return Err(format!("hash required but got {text:?}: expected key:value between commas"));
+            }
             let (key, value) =
                 pair.split_once(':').map_or((pair.as_str(), Json::Null), |(key, value)| (key, Json::String(value.to_owned())));
             match entries.iter_mut().find(|(known, _)| known == key) {

@@ -30,6 +30,9 @@ pub mod v0;
 pub mod v1;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use compat::Compat;
 pub use diagnostics::{Diagnostics, Finding, Refused, Severity, Source, Span};
 pub use dump::dump;

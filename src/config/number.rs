@@ -41,7 +41,7 @@ pub fn to_f(text: &str) -> f64 {
         }
     }
     let value: f64 = cleaned[..end].parse().unwrap_or(0.0);
-    if negative { -value } else { value }
+    if negative && end > 0 { -value } else { value }
 }
 
 fn strict_integer(text: &str) -> Option<i64> {

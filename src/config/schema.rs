@@ -223,7 +223,7 @@ macro_rules! section {
             pub fn read(element: &$crate::config::Element, diagnostics: &$crate::config::Diagnostics) -> Result<$name, $crate::config::Refused> {
                 const SECTION: &$crate::config::Section = &$name::SECTION;
                 element.declare(SECTION);
-                SECTION.check_sections(element, diagnostics)?;
+                let sections = SECTION.check_sections(element, diagnostics);
                 #[allow(unused_mut, unused_variables)]
                 let mut at = 0;
                 $(
@@ -231,6 +231,7 @@ macro_rules! section {
                     #[allow(unused_assignments)]
                     { at += 1; }
                 )*
+                sections?;
                 Ok($name { $($field: $field?,)* })
             }
         }

@@ -23,6 +23,7 @@ pub fn parse(text: &str, file: u32, diagnostics: &Diagnostics) -> Tree {
         scanner: Scanner::new(text),
         file,
         diagnostics,
+        given_up: false,
         faults: Cell::new(0),
         open: Vec::new(),
         closing: None,
@@ -48,6 +49,8 @@ pub(super) struct Parser<'a> {
     pub(super) scanner: Scanner<'a>,
     pub(super) file: u32,
     pub(super) diagnostics: &'a Diagnostics,
+    /// Whether the rest of the text has been left unread.
+    given_up: bool,
     /// How many errors there were.
     faults: Cell<usize>,
     open: Vec<Open>,
@@ -75,7 +78,7 @@ impl Parser<'_> {
             self.spacing(nodes);
             let start = self.scanner.pos;
             if self.scanner.at_end() {
-                if let Some(open) = self.open.last() {
+                if let Some(open) = self.open.last().filter(|_| !self.given_up) {
                     let message = format!("expected end tag '</{}>' but got end of file", open.name);
                     self.diagnostics.error("FLM0102", Some(open.span), message);
                 }
@@ -203,7 +206,7 @@ impl Parser<'_> {
     fn section(&mut self, start: usize, nodes: &mut Vec<Node>) {
         let name = self.scanner.name().to_owned();
         self.scanner.pos = self.scanner.after_spacing(self.scanner.pos);
-        let arg = self.string(Boundary::Arg);
+        let mut arg = self.string(Boundary::Arg);
         let before = self.scanner.pos;
         let behind = self.scanner.after_spacing(before);
         let mut tail = Vec::new();
@@ -211,8 +214,11 @@ impl Parser<'_> {
         if self.scanner.skip(">") {
             self.expect_line_end_after_tag(&name, &mut tail);
         } else {
-            self.fault("FLM0118", before, self.scanner.line_stop(before), format!("expected '>' to end '<{name}'"));
-            self.scanner.pos = self.scanner.line_stop(before);
+            // Whatever was read from later lines was not meant for the tag.
+            let stop = self.scanner.line_stop(start);
+            self.fault("FLM0118", before.min(stop), stop, format!("expected '>' to end '<{name}'"));
+            arg = arg.filter(|arg| (arg.span.end as usize) <= stop);
+            self.scanner.pos = stop;
         }
         let open_end = tail.first().map_or(self.scanner.pos, first_byte);
         let open = self.span(start, open_end);
@@ -222,6 +228,7 @@ impl Parser<'_> {
             if self.open.len() >= MAX_DEPTH {
                 self.fault("FLM0113", start, open_end, format!("sections are nested deeper than {MAX_DEPTH}"));
                 self.scanner.pos = self.scanner.text().len();
+                self.given_up = true;
                 section.children.push(Node::Broken(self.span(open_end, self.scanner.pos)));
             } else {
                 self.open.push(Open { name, column: self.column(start), span: open });

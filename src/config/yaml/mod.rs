@@ -71,7 +71,7 @@ impl Yaml<'_> {
                 Err(why) => drop(self.diagnostics.error("FLM0110", Some(span), format!("include error {} - {why}", path.display()))),
             }
         }
-        Node { span, content: Content::List(items) }
+        Node::new(span, Content::List(items))
     }
 
     fn included(&mut self, path: &Path) -> Result<Option<Rc<Node>>, String> {

@@ -17,6 +17,8 @@ pub(super) struct Node {
     pub span: Span,
     /// What it is.
     pub content: Content,
+    /// How many levels there are in it, those behind aliases included.
+    pub height: usize,
 }
 
 /// What a value is.
@@ -35,6 +37,17 @@ pub(super) enum Content {
 }
 
 impl Node {
+    /// A node with these contents.
+    pub(super) fn new(span: Span, content: Content) -> Node {
+        let height = 1 + match &content {
+            Content::Scalar(_) | Content::Ruby(_) => 0,
+            Content::Json(inner) => inner.height,
+            Content::List(items) => items.iter().map(|item| item.height).max().unwrap_or(0),
+            Content::Map(entries) => entries.iter().map(|(_, node)| node.height).max().unwrap_or(0),
+        };
+        Node { span, content, height }
+    }
+
     /// The value of a key, where this is a map.
     pub(super) fn get(&self, key: &str) -> Option<&Rc<Node>> {
         match &self.content {
@@ -122,7 +135,7 @@ impl<'i> Builder<'_, '_, 'i> {
             Event::Alias(anchor) => {
                 return Ok(self.anchors.get(&anchor).cloned().unwrap_or_else(|| {
                     self.yaml.diagnostics.error("FLM0117", Some(span), "an alias within the value that it stands for");
-                    Rc::new(Node { span, content: Content::List(Vec::new()) })
+                    Rc::new(Node::new(span, Content::List(Vec::new())))
                 }));
             }
             Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, tag.as_deref(), span), anchor, tag),
@@ -133,9 +146,13 @@ impl<'i> Builder<'_, '_, 'i> {
                 return Err(Fault::Said);
             }
         };
-        let mut node = Rc::new(Node { span, content });
+        let mut node = Rc::new(Node::new(span, content));
         if tag.as_deref().is_some_and(|tag| name_of(tag) == "fluent/json") {
-            node = Rc::new(Node { span, content: Content::Json(node) });
+            node = Rc::new(Node::new(span, Content::Json(node)));
+        }
+        if node.height > MAX_DEPTH {
+            self.yaml.diagnostics.error("FLM0113", Some(span), format!("YAML is nested deeper than {MAX_DEPTH}, aliases included"));
+            return Err(Fault::Said);
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());

@@ -130,7 +130,10 @@ impl Builder<'_> {
         }
     }
 
-    fn json(&self, node: &Node) -> Json {
+    fn json(&mut self, node: &Node) -> Json {
+        if !self.count(node) {
+            return Json::Null;
+        }
         match &node.content {
             Content::Scalar(scalar) => scalar.json(),
             Content::Ruby(text) => match self.ruby(text, node) {
