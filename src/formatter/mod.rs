@@ -2,13 +2,17 @@
 
 pub mod csv;
 pub mod hash;
+pub mod inject;
 pub mod json;
 pub mod ltsv;
 pub mod msgpack;
 mod newline;
+pub mod out_file;
 pub mod single_value;
 pub mod stdout;
 pub mod tsv;
+
+pub use inject::Inject;
 
 use crate::config::{Element, Refused};
 use crate::event::{Event, Scope, Tag};
@@ -36,6 +40,7 @@ pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[
     Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
     Plugin { name: "ltsv", section: &ltsv::Params::SECTION, compat: &[], build: ltsv::build },
     Plugin { name: "msgpack", section: &msgpack::Params::SECTION, compat: &[], build: msgpack::build },
+    Plugin { name: "out_file", section: &out_file::Params::SECTION, compat: &[], build: out_file::build },
     Plugin { name: "single_value", section: &single_value::Params::SECTION, compat: &[], build: single_value::build },
     Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[], build: stdout::build },
     Plugin { name: "tsv", section: &tsv::Params::SECTION, compat: &[], build: tsv::build },

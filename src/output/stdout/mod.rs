@@ -6,7 +6,7 @@ use super::{BufferedOutput, Output, SyncOutput, WriteError};
 use crate::buffer::{Chunk, Defaults};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, Scope, Tag};
-use crate::formatter::{FormatError, Formatter, build_formatter};
+use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
 use crate::plugin::{BoxFuture, Context, EmitError, Limit};
 use pipe::Pipe;
 use std::cell::RefCell;
@@ -21,11 +21,12 @@ crate::section! {
         /// Where the daemon logs to a file (`-o`), print events there too and not to standard output.
         pub use_logger: bool = "true",
     }
-    sections { "buffer": one, "format": one, "inject": one }
+    sections { "buffer": one, "format": one, "inject": one(inject::Params) }
 }
 
 struct Stdout {
     formatter: Box<dyn Formatter>,
+    inject: Option<Inject>,
     pipe: Arc<Pipe>,
 }
 
@@ -33,8 +34,9 @@ struct Stdout {
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
     let params = Params::read(element, context.diagnostics)?;
     let formatter = build_formatter(element, "stdout", context)?;
+    let inject = Inject::read(element, context)?;
     let pipe = if params.use_logger && crate::log::is_file() { Pipe::log() } else { Pipe::standard_output() };
-    let stdout = Stdout { formatter, pipe };
+    let stdout = Stdout { formatter, inject, pipe };
     Ok(if element.has_section("buffer") { Output::Buffered(Box::new(stdout)) } else { Output::Sync(Box::new(stdout)) })
 }
 
@@ -45,6 +47,14 @@ thread_local! {
 impl Stdout {
     /// Appends one event, always ended by one newline.
     fn line<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let injected;
+        let event = match &self.inject {
+            Some(inject) => {
+                injected = inject.apply(scope, tag, event);
+                &injected
+            }
+            None => event,
+        };
         self.formatter.format(scope, tag, event, out)?;
         if out.last() != Some(&b'\n') {
             out.push(b'\n');
