@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -167,10 +168,9 @@ impl Client {
 
     async fn connect(&self) -> Result<SendRequest<Sent>, Failure> {
         let limit = self.limits.connect;
-        let late = || anyhow!("no connection to {} within {limit:?}", self.endpoint);
         match timeout(limit, self.open()).await {
             Ok(opened) => opened.with_context(|| format!("cannot connect to {}", self.endpoint)),
-            Err(_) => Err(late()),
+            Err(_) => Err(late(format!("no connection to {} within {limit:?}", self.endpoint))),
         }
         .map_err(Failure::Connect)
     }
@@ -189,6 +189,7 @@ impl Client {
 
     async fn exchange(&self, mut sender: SendRequest<Sent>, request: &Request) -> Result<Answer, Exchange> {
         let progress = Progress::new();
+        progress.mark(request.body.is_empty());
         let body = Sent { rest: request.body.clone(), progress: progress.clone() };
         let request = self.to_hyper(request, body).map_err(Exchange::Invalid)?;
         let limit = self.limits.silence;
@@ -200,21 +201,25 @@ impl Client {
                     return Err(if unsent { Exchange::Unsent } else { Exchange::Broken(anyhow::Error::new(error.into_error())) });
                 }
             };
-            progress.mark();
-            self.collect(answer, &progress).await
+            let whole = progress.is_taken();
+            progress.mark(whole);
+            self.collect(answer, &progress).await.map(|answer| (answer, whole))
         };
-        let answer = tokio::select! {
+        let (answer, whole) = tokio::select! {
             answer = answer => answer?,
-            () = progress.stalled(limit) => return Err(Exchange::Broken(anyhow!("no answer within {limit:?}"))),
+            () = progress.stalled(limit) => return Err(Exchange::Broken(late(format!("no answer within {limit:?}")))),
         };
-        self.give_back(sender);
+        // A server that answers before it has read the request mostly closes the connection.
+        if whole {
+            self.give_back(sender);
+        }
         Ok(answer)
     }
 
     async fn collect(&self, answer: hyper::Response<Incoming>, progress: &Progress) -> Result<Answer, Exchange> {
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, self.limits.answer_bytes).map_frame(|frame| {
-            progress.mark();
+            progress.mark(true);
             frame
         });
         let body = body.collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
@@ -255,6 +260,11 @@ impl Exchange {
     }
 }
 
+/// Silence, as an error of the connection: callers tell those from others by `std::io::Error`.
+fn late(message: String) -> anyhow::Error {
+    anyhow::Error::new(io::Error::new(io::ErrorKind::TimedOut, message))
+}
+
 async fn open_one_of(addresses: &[SocketAddr], limit: Duration) -> anyhow::Result<TcpStream> {
     let each = (limit / addresses.len().max(1) as u32).max(LEAST_CONNECT_TIME);
     let mut last = anyhow!("there is no address");
@@ -262,7 +272,7 @@ async fn open_one_of(addresses: &[SocketAddr], limit: Duration) -> anyhow::Resul
         match timeout(each, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = anyhow::Error::new(error).context(address.to_string()),
-            Err(_) => last = anyhow!("{address} did not answer within {each:?}"),
+            Err(_) => last = late(format!("{address} did not answer within {each:?}")),
         }
     }
     Err(last)
@@ -277,23 +287,31 @@ async fn start(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
     Ok(sender)
 }
 
-/// When something moved last.
+/// When something moved last, and whether the whole request was taken.
 #[derive(Clone)]
-struct Progress(Arc<Mutex<Instant>>);
+struct Progress(Arc<Mutex<(Instant, bool)>>);
 
 impl Progress {
     fn new() -> Progress {
-        Progress(Arc::new(Mutex::new(Instant::now())))
+        Progress(Arc::new(Mutex::new((Instant::now(), false))))
     }
 
-    fn mark(&self) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Instant::now();
+    fn state(&self) -> MutexGuard<'_, (Instant, bool)> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn mark(&self, taken: bool) {
+        *self.state() = (Instant::now(), taken);
+    }
+
+    fn is_taken(&self) -> bool {
+        self.state().1
     }
 
     /// Ends when nothing has moved for that long.
     async fn stalled(&self, limit: Duration) {
         loop {
-            let due = *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) + limit;
+            let due = self.state().0 + limit;
             if due <= Instant::now() {
                 return;
             }
@@ -316,9 +334,10 @@ impl Body for Sent {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        self.progress.mark();
         let length = self.rest.len().min(FRAME_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+        let frame = self.rest.split_to(length);
+        self.progress.mark(self.rest.is_empty());
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -8,6 +8,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Mutex;
@@ -33,7 +34,9 @@ pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let resolver = resolver()?;
-    let found = resolver.lookup_ip(host).await.with_context(|| format!("cannot resolve host name {host:?}"))?;
+    // An error of the connection, as the C library's would be.
+    let found = resolver.lookup_ip(host).await.map_err(|error| io::Error::new(io::ErrorKind::NotFound, error));
+    let found = found.with_context(|| format!("cannot resolve host name {host:?}"))?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.iter() {
         let address = SocketAddr::new(address, port);

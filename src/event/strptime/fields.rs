@@ -137,7 +137,7 @@ impl Fields<'_> {
         let time = EventTime { sec: sec + total.div_euclid(1_000_000_000), nsec: total.rem_euclid(1_000_000_000) as u32 };
         let year = date(now.sec.div_euclid(DAY)).0;
         let offset = self.zone.and_then(|zone| zone_offset(zone, year)).unwrap_or_else(|| i64::from(Zone::Local.offset_at(time.sec)));
-        Ok(Read { time, offset })
+        Ok(Read { time, offset, zoned: self.zone.is_some() })
     }
 
     fn from_iso_week(&self, now: EventTime) -> Result<Read, NoTime> {
@@ -206,7 +206,7 @@ impl Fields<'_> {
         let nsec = self.nanoseconds.unwrap_or(0);
         match offset {
             Some(offset) if offset.abs() >= DAY => Err(NoTime("utc_offset out of range".to_owned())),
-            Some(offset) => Ok(Read { time: EventTime { sec: wall - offset, nsec }, offset }),
+            Some(offset) => Ok(Read { time: EventTime { sec: wall - offset, nsec }, offset, zoned: true }),
             None => Ok(local(wall, nsec)),
         }
     }
@@ -257,5 +257,5 @@ pub(in crate::event) fn second_of_day(hour: i64, minute: i64, second: i64) -> Re
 /// A time on the local clock.
 pub(in crate::event) fn local(wall: i64, nsec: u32) -> Read {
     let sec = Zone::Local.from_wall(wall);
-    Read { time: EventTime { sec, nsec }, offset: i64::from(Zone::Local.offset_at(sec)) }
+    Read { time: EventTime { sec, nsec }, offset: i64::from(Zone::Local.offset_at(sec)), zoned: false }
 }

@@ -76,7 +76,7 @@ pub fn iso8601(text: &str) -> Result<Read, NoTime> {
     match parts.get(8) {
         Some(zone) => {
             let offset = zone_offset(zone.as_str(), year).unwrap_or(0);
-            Ok(Read { time: EventTime { sec: wall - offset, nsec }, offset })
+            Ok(Read { time: EventTime { sec: wall - offset, nsec }, offset, zoned: true })
         }
         None => Ok(local(wall, nsec)),
     }

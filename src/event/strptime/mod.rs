@@ -22,6 +22,8 @@ pub struct Read {
     pub time: EventTime,
     /// Seconds east of UTC of the zone it was read in.
     pub offset: i64,
+    /// Whether the text named that zone; else it is the local one.
+    pub zoned: bool,
 }
 
 /// Why a text is no time: Ruby's words.

@@ -8,7 +8,7 @@ const NOW: EventTime = EventTime::from_secs(1_795_242_129);
 
 fn shown(read: Result<Read, NoTime>) -> String {
     match read {
-        Ok(Read { time, offset }) => format!("{}.{} {offset}", time.sec, time.nsec),
+        Ok(Read { time, offset, .. }) => format!("{}.{} {offset}", time.sec, time.nsec),
         Err(NoTime(why)) => format!("! {why}"),
     }
 }

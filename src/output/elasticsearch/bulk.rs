@@ -252,7 +252,8 @@ impl Writer<'_> {
     }
 
     fn general_entry(&mut self, start: usize, entry: Entry<'_>) {
-        let Some(time) = entry.time.meant(EventTime::now()).filter(|_| entry.is_event()) else { return };
+        let time = entry.time.exact().or_else(|| entry.time.meant(EventTime::now()));
+        let Some(time) = time.filter(|_| entry.is_event()) else { return };
         let range = start..start + entry.whole.len();
         self.bump.reset();
         let bump = std::mem::take(&mut self.bump);

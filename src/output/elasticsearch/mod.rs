@@ -228,3 +228,6 @@ fn entries_of(ops: &[Op], entries: &[u8]) -> Vec<u8> {
     ops.iter().for_each(|op| bytes.extend_from_slice(&entries[op.entry..op.entry_end]));
     bytes
 }
+
+#[cfg(test)]
+mod tests;

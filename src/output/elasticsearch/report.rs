@@ -38,7 +38,7 @@ pub fn report(site: &Site<'_>, entries: &[u8], mut problems: Vec<Problem>, error
 
 fn event_of<'a>(site: &Site<'_>, scope: &Scope<'a>, entry: &[u8], what: &Trouble, dated: &mut Dated) -> Option<Rejected<'a>> {
     let entry = Entries::new(scope.bytes(entry)).next()?.ok()?;
-    let time = entry.time.meant(EventTime::now())?;
+    let time = entry.time.exact().or_else(|| entry.time.meant(EventTime::now()))?;
     match what {
         Trouble::Rejected(class, message) => {
             let mut record = read_record(scope.bump(), &mut Reader::new(entry.record)).ok()?;
