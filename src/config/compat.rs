@@ -56,8 +56,6 @@ const BUFFER: &[(&str, &str)] = &[
     ("flush_at_shutdown", "flush_at_shutdown"),
     ("time_slice_wait", "timekey_wait"),
     ("timezone", "timekey_zone"),
-    // Fluentd: not in its table, so that a flat `retry_wait` is lost.
-    ("retry_wait", "retry_wait"),
 ];
 
 const PARSER: &[(&str, &str)] = &[
@@ -268,13 +266,17 @@ fn utc(element: &Element, both_allowed: bool, diagnostics: &Diagnostics) -> Opti
 }
 
 fn buffer(element: &Element, time_sliced: bool, diagnostics: &Diagnostics) -> Option<Element> {
-    let mut made = Made::begin(element, "buffer", BUFFER, &["time_slice_format"])?;
+    let mut made = Made::begin(element, "buffer", BUFFER, &["time_slice_format", "retry_wait"])?;
     if let Some(("exception", span)) = flat(element, "buffer_queue_full_action") {
         made.set("overflow_action", "throw_exception", span);
     }
     if let Some((_, span)) = flat(element, "flush_interval") {
         // Chunks by time would else wait for the end of their time.
-        made.set("flush_mode", "interval", span);
+        made.section.set_quietly("flush_mode", "interval", span);
+    }
+    if let Some((wait, span)) = flat(element, "retry_wait") {
+        // Fluentd: not in its table, so that a flat `retry_wait` is lost.
+        made.section.set_quietly("retry_wait", wait, span);
     }
     if let Some((format, span)) = flat(element, "time_slice_format") {
         let seconds = [("%S", "1"), ("%M", "60"), ("%H", "3600"), ("%d", "86400")].into_iter().find(|(part, _)| format.contains(part));

@@ -17,7 +17,7 @@ pub fn dump(element: &Element) -> String {
 fn write(element: &Element, depth: usize, plugin: bool, out: &mut String) {
     let indent = "  ".repeat(depth);
     out.push_str(&format!("{indent}{}\n", element.tag_text()));
-    for param in &element.params {
+    for param in element.params.iter().filter(|param| !element.is_quiet(&param.key)) {
         out.push_str(&format!("{indent}  {} {}\n", param.key, shown(element, &param.key, &param.value, plugin)));
     }
     for (key, value) in element.given() {

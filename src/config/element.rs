@@ -52,6 +52,8 @@ pub struct Element {
     declared: RefCell<Vec<&'static Section>>,
     /// What a plugin has set here itself, shown behind the parameters in the dump.
     given: RefCell<Vec<(String, String)>>,
+    /// Parameters that the dump leaves out.
+    quiet: Vec<String>,
 }
 
 /// Sections that belong to a plugin of their own, or to none.
@@ -86,6 +88,17 @@ impl Element {
             Some(param) => param.value = value,
             None => self.params.push(Param { key: key.to_owned(), value, span, value_span: span, used: Cell::new(false) }),
         }
+    }
+
+    /// As [`Element::set`], and the dump leaves it out: for what Fluentd does without writing it down.
+    pub fn set_quietly(&mut self, key: &str, value: &str, span: Span) {
+        self.set(key, value, span);
+        self.quiet.push(key.to_owned());
+    }
+
+    /// Whether the dump leaves a parameter out.
+    pub fn is_quiet(&self, key: &str) -> bool {
+        self.quiet.iter().any(|quiet| quiet == key)
     }
 
     /// Whether there is a sub-section of this name, without marking it as used.

@@ -129,7 +129,7 @@ impl FromLiteral for f64 {
 }
 
 impl FromLiteral for Octal {
-    const KIND: Kind = Kind::String;
+    const KIND: Kind = Kind::Integer;
 
     fn from_literal(text: &str, _strict: bool) -> Result<Octal, String> {
         u32::try_from(to_i_octal(text)).map(Octal).map_err(|_| format!("{text} is out of range, expected an octal number"))

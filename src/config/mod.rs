@@ -19,7 +19,6 @@ mod literal;
 mod load;
 mod lower;
 mod number;
-mod quoted;
 mod render;
 pub mod ruby;
 mod schema;

@@ -170,7 +170,8 @@ pub enum RotateAge {
 }
 
 impl super::FromLiteral for RotateAge {
-    const KIND: super::Kind = super::Kind::String;
+    // Shown without quotes.
+    const KIND: super::Kind = super::Kind::Integer;
 
     fn from_literal(text: &str, _strict: bool) -> Result<RotateAge, String> {
         match text {

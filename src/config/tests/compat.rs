@@ -80,7 +80,7 @@ fn made(section: &str, params: &str) -> String {
 #[test]
 fn buffer_parameters_get_their_new_names() {
     let flat = "@type elasticsearch\nbuffer_type file\nbuffer_path /b\nnum_threads 2\nflush_interval 1s\ntry_flush_interval 2\nqueued_chunk_flush_interval 3\ndisable_retry_limit true\nretry_limit 4\nmax_retry_wait 5\nbuffer_chunk_limit 6m\nbuffer_queue_limit 7\nbuffer_queue_full_action exception\nflush_at_shutdown true\nretry_wait 8";
-    let expected = "<buffer>\n  @type file\n  path /b\n  flush_thread_count 2\n  flush_interval 1s\n  flush_thread_interval 2\n  flush_thread_burst_interval 3\n  retry_forever true\n  retry_max_times 4\n  retry_max_interval 5\n  chunk_limit_size 6m\n  queue_limit_length 7\n  overflow_action throw_exception\n  flush_at_shutdown true\n  retry_wait 8\n  flush_mode interval\n</buffer>\n";
+    let expected = "<buffer>\n  @type file\n  path /b\n  flush_thread_count 2\n  flush_interval 1s\n  flush_thread_interval 2\n  flush_thread_burst_interval 3\n  retry_forever true\n  retry_max_times 4\n  retry_max_interval 5\n  chunk_limit_size 6m\n  queue_limit_length 7\n  overflow_action throw_exception\n  flush_at_shutdown true\n</buffer>\n";
     assert_eq!(made("match", flat), expected);
     assert_eq!(
         made("match", "@type elasticsearch\nflush_interval 1s\n<buffer>\n</buffer>"),

@@ -1,9 +1,9 @@
 //! The literals of the v1 syntax: plain, single-quoted, double-quoted and JSON, with the embedded Ruby in them.
 
-use super::json_scan::{JsonScan, Step};
-use super::lexer::code_stop;
-use super::tree::{Form, Literal, Part};
-use super::v1::Parser;
+use super::super::json_scan::{JsonScan, Step};
+use super::super::lexer::code_stop;
+use super::super::tree::{Form, Literal, Part};
+use super::Parser;
 
 /// A string without quotes.
 pub(super) fn plain(parser: &Parser<'_>, start: usize, stop: usize) -> Literal {
