@@ -6,6 +6,7 @@ mod accessor;
 mod batch;
 mod civil;
 mod fields;
+mod intern;
 pub mod json;
 mod keys;
 pub mod msgpack;
@@ -23,6 +24,7 @@ mod zone;
 
 pub use accessor::Accessor;
 pub use batch::{Batch, Event};
+pub use intern::intern;
 pub use record::Record;
 pub use scratch::{Rejected, Scope, Scratch};
 pub use strftime::Strftime;

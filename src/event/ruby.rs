@@ -229,3 +229,61 @@ pub fn float(text: &str) -> Option<f64> {
     }
     text.replace('_', "").parse().ok()
 }
+
+/// The number that a text begins with, as `String#to_f`; 0 where there is none.
+pub fn leading_float(text: &[u8]) -> f64 {
+    let text = text.trim_ascii_start();
+    let mut kept = String::new();
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let (mut point, mut exponent) = (false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'+' | b'-' if at == 0 || matches!(text[at - 1], b'e' | b'E') => {}
+            b'_' if at > 0 && digit(at - 1) && digit(at + 1) => continue,
+            b'.' if !point && !exponent && digit(at + 1) => point = true,
+            b'e' | b'E' if !exponent && at > 0 && digit(at - 1) && (digit(at + 1) || digit(at + 2)) => exponent = true,
+            _ => break,
+        }
+        kept.push(char::from(*byte));
+    }
+    kept.trim_end_matches(['+', '-', 'e', 'E']).parse().unwrap_or(0.0)
+}
+
+/// The whole number that a text begins with, of any size.
+pub fn leading_integer_value<'a>(text: &[u8], bump: &'a bumpalo::Bump) -> Value<'a> {
+    let number = leading_integer(text);
+    if number.unsigned_abs() < i64::MAX as u64 {
+        return Value::Int(number);
+    }
+    let text = text.trim_ascii_start();
+    let mut digits = bumpalo::collections::String::new_in(bump);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'-' if at == 0 => digits.push('-'),
+            b'+' if at == 0 => {}
+            b'0' if matches!(digits.as_str(), "" | "-") => {}
+            b'0'..=b'9' => digits.push(char::from(*byte)),
+            b'_' if text.get(at + 1).is_some_and(u8::is_ascii_digit) => {}
+            _ => break,
+        }
+    }
+    let digits = digits.into_bump_str();
+    match (digits.parse::<i64>(), digits.parse::<u64>()) {
+        (Ok(number), _) => Value::Int(number),
+        (_, Ok(number)) => Value::UInt(number),
+        _ => Value::Big(digits),
+    }
+}
+
+/// Text with a question mark in place of each part that is no UTF-8, as `scrub('?')`.
+pub fn scrub(text: &[u8]) -> Vec<u8> {
+    let mut clean = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        clean.extend_from_slice(chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            clean.push(b'?');
+        }
+    }
+    clean
+}

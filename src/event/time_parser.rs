@@ -211,10 +211,12 @@ fn float(value: &Value<'_>) -> EventTime {
     let mut parts = text.splitn(3, |byte| *byte == b'.');
     let sec = ruby::leading_integer(parts.next().unwrap_or_default());
     let fraction = parts.next().unwrap_or_default();
-    let mut digits = [b'0'; 9];
-    let kept = fraction.len().min(9);
+    // Fluentd: ten digits are taken, of which the first nine should be all.
+    let mut digits = [b'0'; 10];
+    let kept = fraction.len().min(10);
     digits[..kept].copy_from_slice(&fraction[..kept]);
-    EventTime { sec, nsec: ruby::leading_integer(&digits).clamp(0, 999_999_999) as u32 }
+    let nanoseconds = ruby::leading_integer(&digits[..kept.max(9)]).clamp(0, 9_999_999_999);
+    EventTime { sec: sec.saturating_add(nanoseconds / 1_000_000_000), nsec: (nanoseconds % 1_000_000_000) as u32 }
 }
 
 #[cfg(test)]

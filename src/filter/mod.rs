@@ -1,7 +1,9 @@
 //! Filters: what is done to events on their way. Each is one file and one row of [`FILTERS`].
 
+pub mod parser;
+
 use crate::event::{Batch, Scope, Tag};
-use crate::plugin::Plugin;
+use crate::plugin::{Compat, Plugin};
 
 /// Changes, drops or adds events of a batch in place.
 pub trait Filter: Send + Sync {
@@ -10,4 +12,5 @@ pub trait Filter: Send + Sync {
 }
 
 /// All filters.
-pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[];
+pub static FILTERS: &[Plugin<Box<dyn Filter>>] =
+    &[Plugin { name: "parser", section: &parser::Params::SECTION, compat: &[Compat::Parser], build: parser::build }];

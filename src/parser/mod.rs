@@ -1,14 +1,42 @@
 //! Parsers: from a text to a time and a record. Each is one file and one row of [`PARSERS`].
 
-use crate::event::{EventTime, Record, Scope};
-use crate::plugin::Plugin;
+mod base;
+pub mod json;
+pub mod none;
+pub mod regexp;
+mod types;
+
+pub use base::{Base, BaseParams, Defaults};
+
+use crate::config::{Element, Refused};
+use crate::event::{EventTime, Record, Scope, Value, ruby};
+use crate::plugin::{Context, Plugin};
 use std::fmt;
 
-/// What a text was parsed into: usually one event, sometimes several (a JSON array).
+/// What texts were parsed into: usually one event each, sometimes several (a JSON array).
 #[derive(Default)]
 pub struct Parsed<'a> {
     /// The events in order; the time is `None` where the text names none and the parser does not use the present.
     pub events: Vec<(Option<EventTime>, Record<'a>)>,
+    /// Where in `events` something was that is no event (in a JSON array): that many events came before it.
+    pub unmatched: Vec<usize>,
+    /// Whether the sender called the text binary, so that it need not be UTF-8.
+    pub is_binary: bool,
+    /// The present, asked for once.
+    now: Option<EventTime>,
+}
+
+impl Parsed<'_> {
+    /// The present, the same for all texts that are parsed into this.
+    pub fn now(&mut self) -> EventTime {
+        *self.now.get_or_insert_with(EventTime::now)
+    }
+
+    /// Forgets the events, to parse the next text.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.unmatched.clear();
+    }
 }
 
 /// Why a text gave no event.
@@ -18,11 +46,30 @@ pub enum ParseError {
     NoMatch,
     /// It has, but something in it is wrong.
     Failed {
-        /// Fluentd's class of the error, such as `Fluent::TimeParser::TimeParseError`.
+        /// Fluentd's class of the error, such as `Fluent::Plugin::Parser::ParserError`.
         class: &'static str,
         /// What is wrong.
         message: String,
     },
+}
+
+/// Fluentd's class for most faults of parsing.
+pub const PARSER_ERROR: &str = "Fluent::Plugin::Parser::ParserError";
+/// Ruby's class for text that is not in its encoding; a filter may mend the text and try again.
+pub const ARGUMENT_ERROR: &str = "ArgumentError";
+/// What Ruby says of such text.
+pub const INVALID_UTF8: &str = "invalid byte sequence in UTF-8";
+
+impl ParseError {
+    /// A fault in Fluentd's own class.
+    pub fn failed(message: impl Into<String>) -> ParseError {
+        ParseError::Failed { class: PARSER_ERROR, message: message.into() }
+    }
+
+    /// The text is no UTF-8.
+    pub fn invalid_utf8() -> ParseError {
+        ParseError::Failed { class: ARGUMENT_ERROR, message: INVALID_UTF8.to_owned() }
+    }
 }
 
 impl fmt::Display for ParseError {
@@ -40,7 +87,39 @@ impl std::error::Error for ParseError {}
 pub trait Parser: Send + Sync {
     /// Parses one text; what it gives borrows the text and the scope's arena.
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError>;
+
+    /// Parses the value of a field, which nearly always is a text.
+    fn parse_value<'a>(&self, scope: &Scope<'a>, value: Value<'a>, out: &mut Parsed<'a>) -> Result<(), ParseError> {
+        out.is_binary = matches!(value, Value::Bin(_));
+        match value {
+            Value::Str(text) | Value::Bin(text) => self.parse(scope, text, out),
+            other => Err(ParseError::failed(format!("parse failed no implicit conversion of {} into String", ruby::class(&other)))),
+        }
+    }
+}
+
+/// Whether the text may be searched by expressions and taken apart: it is UTF-8, or nobody says that it is text.
+pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<(), ParseError> {
+    if out.is_binary || simdutf8::basic::from_utf8(text).is_ok() { Ok(()) } else { Err(ParseError::invalid_utf8()) }
 }
 
 /// All parsers.
-pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[];
+pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
+    Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
+    Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
+    Plugin { name: "regexp", section: &regexp::Params::SECTION, compat: &[], build: regexp::build },
+];
+
+/// Builds the parser that a `<parse>` section describes.
+pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>, Refused> {
+    let Some(name) = section.plugin_type() else {
+        return Err(context.refuse("FLM0420", section.span, "@type is required in <parse>"));
+    };
+    match PARSERS.iter().find(|row| row.name == name) {
+        Some(row) => (row.build)(section, context),
+        None => Err(context.refuse("FLM0421", section.span, format!("Unknown parser plugin '{name}': flumen does not have it"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

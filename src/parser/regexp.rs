@@ -1,0 +1,89 @@
+//! `regexp`: the named groups of a Ruby regular expression.
+
+use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
+use crate::config::{Element, Refused};
+use crate::event::{Record, Scope, Value, intern};
+use crate::plugin::Context;
+use crate::regex::{Captures, Flags, Matched, Regex};
+use std::cell::RefCell;
+
+crate::section! {
+    /// The named groups of a Ruby regular expression.
+    pub struct Params {
+        /// The expression: `/re/im`, or bare.
+        pub expression: Regex,
+        /// Whether case is ignored.
+        pub ignorecase: bool = "false" [deprecated "Use /pattern/i instead, this option is no longer effective"],
+        /// Whether the dot matches newlines.
+        pub multiline: bool = "false" [deprecated "Use /pattern/m instead, this option is no longer effective"],
+    }
+}
+
+thread_local! {
+    /// Where groups were found, reused from text to text.
+    static CAPTURES: RefCell<Captures> = RefCell::default();
+}
+
+/// An expression whose named groups become fields.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    regex: Regex,
+    names: Vec<&'static str>,
+}
+
+impl Fields {
+    /// Of an expression with at least one named group; `None` where it has none.
+    pub fn new(regex: Regex) -> Option<Fields> {
+        let names: Vec<&'static str> = regex.names().iter().map(|name| intern(name)).collect();
+        if names.is_empty() { None } else { Some(Fields { regex, names }) }
+    }
+
+    /// The groups that took part, as a record; `None` where the expression does not match.
+    pub fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8]) -> Option<Record<'a>> {
+        CAPTURES.with_borrow_mut(|captures| {
+            if self.regex.captures(text, captures) != Matched::Yes {
+                return None;
+            }
+            let mut record = Record::with_capacity(scope.bump(), self.names.len());
+            for (name, group) in self.names.iter().zip(&captures.groups) {
+                if let Some(value) = group.and_then(|(start, end)| text.get(start..end)) {
+                    record.push(Value::text(name), Value::Str(value));
+                }
+            }
+            Some(record)
+        })
+    }
+}
+
+struct Regexp {
+    fields: Fields,
+    base: Base,
+}
+
+/// Makes the parser.
+pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>, Refused> {
+    let params = Params::read(element, context.diagnostics);
+    let defaults = Defaults { time_key: Some("time"), ..Defaults::default() };
+    let base = Base::read(element, defaults, context)?;
+    let params = params?;
+    let refuse = |why: String| context.refuse("FLM0424", element.span, why);
+    let regex = if params.ignorecase || params.multiline {
+        let flags = Flags { ignore_case: params.ignorecase, multi_line: params.multiline, extended: false };
+        Regex::new(params.expression.source(), flags).map_err(|error| refuse(error.message))?
+    } else {
+        params.expression
+    };
+    let fields = Fields::new(regex)
+        .ok_or_else(|| refuse("No named captures in 'expression' parameter. The regexp must have at least one named capture".to_owned()))?;
+    Ok(Box::new(Regexp { fields, base }))
+}
+
+impl Parser for Regexp {
+    fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
+        check_text(text, out)?;
+        match self.fields.read(scope, text) {
+            Some(record) => self.base.finish(scope, record, out),
+            None => Err(ParseError::NoMatch),
+        }
+    }
+}
