@@ -298,7 +298,10 @@ mod tests {
         assert_eq!(text("%Y.%m.%d %y %e %-d %j %s", "UTC"), "2024.03.05 24  5 5 065 1709651106");
         assert_eq!(text("%H:%M:%S.%L %3N %6N %9N %N %12N", "UTC"), "15:05:06.078 078 078901 078901234 078901234 078901234000");
         assert_eq!(text("%a %A %b %B %^a %^B %#b %p %P %#p %I %l %k", "UTC"), "Tue Tuesday Mar March TUE MARCH MAR PM pm pm 03  3 15");
-        assert_eq!(text("%F %T %R %D %c %x %X %r %v", "UTC"), "2024-03-05 15:05:06 15:05 03/05/24 Tue Mar  5 15:05:06 2024 03/05/24 15:05:06 03:05:06 PM  5-MAR-2024");
+        assert_eq!(
+            text("%F %T %R %D %c %x %X %r %v", "UTC"),
+            "2024-03-05 15:05:06 15:05 03/05/24 Tue Mar  5 15:05:06 2024 03/05/24 15:05:06 03:05:06 PM  5-MAR-2024"
+        );
         assert_eq!(text("%G-W%V-%u %g %w %U %W %C", "UTC"), "2024-W10-2 24 2 09 10 20");
     }
 

@@ -62,7 +62,11 @@ impl Inject {
         let Some(section) = owner.section("inject") else { return Ok(None) };
         let params = Params::read(section, context.diagnostics)?;
         if let Some((used, conflict)) = both_zones(&params) {
-            return Err(context.refuse("FLM0430", section.span, format!("both of {used} and {conflict} are specified, use only one of them")));
+            return Err(context.refuse(
+                "FLM0430",
+                section.span,
+                format!("both of {used} and {conflict} are specified, use only one of them"),
+            ));
         }
         let formatter = TimeFormatter::new(params.time_format.as_deref(), params.localtime && !params.utc, params.timezone.as_deref())
             .map_err(|why| context.refuse("FLM0431", section.span, why))?;

@@ -120,6 +120,3 @@ pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
         None => Err(context.refuse("FLM0421", section.span, format!("Unknown parser plugin '{name}': flumen does not have it"))),
     }
 }
-
-#[cfg(test)]
-mod tests;
