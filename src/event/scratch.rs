@@ -85,6 +85,16 @@ impl<'a> Scope<'a> {
         !self.rejected.borrow().is_empty()
     }
 
+    /// How many events have been rejected since the last call of [`Scope::take_rejected`].
+    pub fn rejected_len(&self) -> usize {
+        self.rejected.borrow().len()
+    }
+
+    /// Takes back the rejections after the first `kept`: the caller answers for them.
+    pub fn forget_rejected(&self, kept: usize) {
+        self.rejected.borrow_mut().truncate(kept);
+    }
+
     /// How many routers the events are in, one within another.
     pub fn depth(&self) -> u32 {
         self.depth.get()
