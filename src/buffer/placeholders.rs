@@ -3,7 +3,7 @@
 
 use super::keys::TimeSlices;
 use super::{Chunk, ChunkKeys, Keys};
-use jiff::tz::TimeZone;
+use crate::event::Zone;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Time units that a format can show: seconds, Fluentd's word for them, and an example.
@@ -30,7 +30,7 @@ pub struct Placeholders {
 impl Placeholders {
     /// Looks for them.
     pub fn of(text: &str) -> Placeholders {
-        let shown = |sec: i64| strftime(text, sec, &TimeZone::UTC);
+        let shown = |sec: i64| strftime(text, sec, &Zone::Utc);
         let at_rest = shown(CHECKED_AT);
         let time = UNITS.into_iter().find(|(sec, ..)| shown(CHECKED_AT + sec) != at_rest);
         Placeholders { parts: parse(text), time }
@@ -225,9 +225,16 @@ fn placeholder(name: &str) -> Option<Part> {
     (!name.is_empty() && name.chars().all(allowed)).then(|| Part::Key(name.to_owned()))
 }
 
-fn strftime(format: &str, sec: i64, zone: &TimeZone) -> String {
+fn strftime(format: &str, sec: i64, zone: &Zone) -> String {
+    let zone = match zone {
+        Zone::Named(zone) => zone.clone(),
+        other => jiff::tz::TimeZone::fixed(jiff::tz::Offset::from_seconds(other.offset_at(sec)).unwrap_or(jiff::tz::Offset::UTC)),
+    };
     match jiff::Timestamp::from_second(sec) {
-        Ok(time) => jiff::fmt::strtime::format(format, &time.to_zoned(zone.clone())).unwrap_or_else(|_| format.to_owned()),
+        Ok(time) => jiff::fmt::strtime::format(format, &time.to_zoned(zone)).unwrap_or_else(|_| format.to_owned()),
         Err(_) => format.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

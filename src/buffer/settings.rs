@@ -4,7 +4,7 @@ use super::keys::{self, FieldKey, Keys, TimeSlices};
 use super::params::{self, Compress, Defaults, FlushMode, OutputParams, OverflowAction, Params, RetryType};
 use super::split::ChunkLimits;
 use crate::config::{Diagnostics, Element, FromLiteral, Refused, Seconds};
-use crate::event::Accessor;
+use crate::event::{Accessor, Zone};
 use std::time::Duration;
 
 /// More chunk keys than this make too many chunks.
@@ -168,13 +168,13 @@ impl Reader<'_> {
             return Err(self.refuse("FLM0505", "<buffer ...> argument includes 'time', but timekey is not configured"));
         };
         let zone = match &self.params.timekey_zone {
-            Some(name) => keys::zone(name).ok_or_else(|| self.refuse("FLM0506", format!("Unsupported timezone '{name}'")))?,
+            Some(name) => Zone::parse(name).map_err(|why| self.refuse("FLM0506", why))?,
             None => keys::local_zone(),
         };
         if timekey <= 0.0 {
             return Err(self.refuse("FLM0505", format!("timekey should be greater than 0. current timekey: {timekey}")));
         }
-        let zone = if self.params.timekey_use_utc { jiff::tz::TimeZone::UTC } else { zone };
+        let zone = if self.params.timekey_use_utc { Zone::Utc } else { zone };
         Ok(TimeSlices { length: (timekey as i64).max(1), wait: self.params.timekey_wait.0 as i64, zone })
     }
 

@@ -61,7 +61,7 @@ pub trait BufferedOutput: Send + Sync {
 #[derive(Debug)]
 pub enum WriteError {
     /// Later, the same chunk again. A `std::io::Error` or `tokio::time::error::Elapsed` among the causes says that the server was not
-    /// reached: no other chunk is tried before a probe gets through. Without one it is this chunk's trouble alone.
+    /// reached: no other chunk is tried before a probe gets through. Without one it is this chunk's trouble, unless others have it too.
     Retry(anyhow::Error),
     /// Some of it was delivered or rejected for good; the rest, as the chunk's remaining bytes and count, later again.
     Partial {

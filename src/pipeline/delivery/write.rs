@@ -96,19 +96,15 @@ impl Delivery {
 
     async fn failed(&self, mut waiting: Box<Waiting>, error: WriteError, began: Instant, by_secondary: bool) {
         self.counters.retry_count.add(1);
-        let (reason, is_answer) = match error {
+        let reason = match error {
             WriteError::Unrecoverable(reason) => return self.unrecoverable(*waiting, &reason, by_secondary).await,
-            WriteError::Retry(reason) => (reason, false),
+            WriteError::Retry(reason) => reason,
             WriteError::Partial { bytes, records, reason } => {
                 self.keep_rest(&mut waiting, bytes, records);
-                (reason, true)
+                reason
             }
         };
-        let failure = match kind_of_failure(&reason) {
-            _ if by_secondary => Failure::Secondary,
-            _ if is_answer => Failure::Chunk,
-            kind => kind,
-        };
+        let failure = if by_secondary { Failure::Secondary } else { kind_of_failure(&reason) };
         self.counters.rollback_count.add(1);
         let hex = waiting.chunk.hex();
         self.stage.recycle(waiting.close());
@@ -226,10 +222,11 @@ impl Delivery {
 
 /// What an error says about the server.
 fn kind_of_failure(reason: &anyhow::Error) -> Failure {
-    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected};
     for cause in reason.chain() {
         if let Some(error) = cause.downcast_ref::<io::Error>() {
-            let none = [ConnectionRefused, HostUnreachable, NetworkUnreachable, NetworkDown, AddrNotAvailable].contains(&error.kind());
+            let none = [ConnectionRefused, HostUnreachable, NetworkUnreachable, NetworkDown, AddrNotAvailable, NotConnected]
+                .contains(&error.kind());
             return if none { Failure::Server } else { Failure::Connection };
         }
         if cause.is::<tokio::time::error::Elapsed>() {
@@ -252,12 +249,22 @@ pub(super) fn describe(reason: &anyhow::Error) -> String {
             io::ErrorKind::TimedOut => "Errno::ETIMEDOUT",
             io::ErrorKind::NotFound => "Errno::ENOENT",
             io::ErrorKind::PermissionDenied => "Errno::EACCES",
+            io::ErrorKind::HostUnreachable => "Errno::EHOSTUNREACH",
+            io::ErrorKind::NotConnected => "Errno::ENOTCONN",
             io::ErrorKind::StorageFull => "Errno::ENOSPC",
             io::ErrorKind::UnexpectedEof => "EOFError",
             _ => "IOError",
         })
     });
-    format!("error_class={} error={:?}", class.unwrap_or("StandardError"), format!("{reason:#}"))
+    // Outer errors often quote their causes: nothing is said twice.
+    let mut text = String::new();
+    for cause in reason.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+    }
+    format!("error_class={} error={text:?}", class.unwrap_or("StandardError"))
 }
 
 fn wall_time(due: Instant) -> String {
