@@ -3,7 +3,7 @@
 
 use super::keys::TimeSlices;
 use super::{Chunk, ChunkKeys, Keys};
-use crate::event::Zone;
+use crate::event::{EventTime, Strftime, Zone};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Time units that a format can show: seconds, Fluentd's word for them, and an example.
@@ -30,7 +30,8 @@ pub struct Placeholders {
 impl Placeholders {
     /// Looks for them.
     pub fn of(text: &str) -> Placeholders {
-        let shown = |sec: i64| strftime(text, sec, &Zone::Utc);
+        let format = Strftime::new(text);
+        let shown = |sec: i64| format.text(EventTime::from_secs(sec), &Zone::Utc);
         let at_rest = shown(CHECKED_AT);
         let time = UNITS.into_iter().find(|(sec, ..)| shown(CHECKED_AT + sec) != at_rest);
         Placeholders { parts: parse(text), time }
@@ -106,7 +107,8 @@ fn check_keys(found: &Placeholders, keys: &Keys) -> Result<(), String> {
 #[derive(Debug)]
 pub struct Template {
     text: String,
-    parts: Vec<Part>,
+    /// Text among them is a format where `time` is a chunk key.
+    parts: Vec<(Part, Option<Strftime>)>,
     keys: Keys,
     warned: AtomicBool,
 }
@@ -114,13 +116,24 @@ pub struct Template {
 impl Template {
     /// Compiles a text for chunks of these keys. Nothing is checked: see [`validate`].
     pub fn new(text: &str, keys: &Keys) -> Template {
-        Template { text: text.to_owned(), parts: parse(text), keys: keys.clone(), warned: AtomicBool::new(false) }
+        let format = |part: &Part| match part {
+            Part::Text(text) if keys.time.is_some() && text.contains('%') => Some(Strftime::new(text)),
+            _ => None,
+        };
+        let parts = parse(text)
+            .into_iter()
+            .map(|part| {
+                let format = format(&part);
+                (part, format)
+            })
+            .collect();
+        Template { text: text.to_owned(), parts, keys: keys.clone(), warned: AtomicBool::new(false) }
     }
 
     /// The text when it is the same for every chunk.
     pub fn constant(&self) -> Option<&str> {
-        let plain = self.parts.iter().all(|part| matches!(part, Part::Text(_)));
-        (plain && (self.keys.time.is_none() || !self.text.contains('%'))).then_some(&self.text)
+        let plain = self.parts.iter().all(|part| matches!(part, (Part::Text(_), None)));
+        plain.then_some(&self.text)
     }
 
     /// The text for one chunk. What no key stands behind is empty, and warned about once.
@@ -129,9 +142,12 @@ impl Template {
             return self.expand_without_keys(chunk);
         }
         let mut out = String::with_capacity(self.text.len() + 32);
-        for part in &self.parts {
+        for (part, format) in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(&self.time_text(text, &chunk.keys)),
+                Part::Text(text) => match (format, &self.keys.time, chunk.keys.timekey) {
+                    (Some(format), Some(slices), Some(start)) => out.push_str(&format.text(EventTime::from_secs(start), &slices.zone)),
+                    _ => out.push_str(text),
+                },
                 Part::ChunkId => out.push_str(&chunk.hex()),
                 Part::Tag if self.keys.tag => out.push_str(chunk.keys.tag.as_deref().unwrap_or_default()),
                 Part::PieceOfTag(at) if self.keys.tag => out.push_str(self.tag_part(*at, &chunk.keys)),
@@ -144,13 +160,10 @@ impl Template {
     }
 
     fn expand_without_keys(&self, chunk: &Chunk) -> String {
-        if self.parts.contains(&Part::ChunkId) { self.text.replace("${chunk_id}", &chunk.hex()) } else { self.text.clone() }
-    }
-
-    fn time_text(&self, text: &str, keys: &ChunkKeys) -> String {
-        match (&self.keys.time, keys.timekey) {
-            (Some(slices), Some(start)) if text.contains('%') => strftime(text, start, &slices.zone),
-            _ => text.to_owned(),
+        if self.parts.iter().any(|(part, _)| *part == Part::ChunkId) {
+            self.text.replace("${chunk_id}", &chunk.hex())
+        } else {
+            self.text.clone()
         }
     }
 
@@ -223,17 +236,6 @@ fn placeholder(name: &str) -> Option<Part> {
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.@$".contains(c);
     (!name.is_empty() && name.chars().all(allowed)).then(|| Part::Key(name.to_owned()))
-}
-
-fn strftime(format: &str, sec: i64, zone: &Zone) -> String {
-    let zone = match zone {
-        Zone::Named(zone) => zone.clone(),
-        other => jiff::tz::TimeZone::fixed(jiff::tz::Offset::from_seconds(other.offset_at(sec)).unwrap_or(jiff::tz::Offset::UTC)),
-    };
-    match jiff::Timestamp::from_second(sec) {
-        Ok(time) => jiff::fmt::strtime::format(format, &time.to_zoned(zone)).unwrap_or_else(|_| format.to_owned()),
-        Err(_) => format.to_owned(),
-    }
 }
 
 #[cfg(test)]

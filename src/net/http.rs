@@ -252,7 +252,10 @@ enum Exchange {
 impl Exchange {
     fn into_failure(self) -> Failure {
         match self {
-            Exchange::Unsent => Failure::Connect(anyhow!("the connection was closed before the request was sent")),
+            Exchange::Unsent => {
+                let closed = io::Error::new(io::ErrorKind::NotConnected, "the connection was closed before the request was sent");
+                Failure::Connect(anyhow::Error::new(closed))
+            }
             Exchange::Broken(error) => Failure::Broken(error),
             Exchange::Invalid(error) => Failure::Connect(error),
             Exchange::TooLarge => Failure::TooLarge,
