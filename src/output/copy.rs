@@ -69,11 +69,13 @@ impl Copy {
                 previous_succeeded = false;
                 continue;
             }
+            let rejected_before = scope.rejected_len();
             let result = store.sink.emit(scope, tag, batch);
             previous_succeeded = result.is_ok();
             match result {
                 Err(error) if store.ignore_error => {
-                    crate::error!("ignore emit error: error_class={} error={:?}", error.class, error.message)
+                    scope.forget_rejected(rejected_before);
+                    crate::error!("ignore emit error: error_class={} error={:?} tag={tag:?}", error.class, error.message);
                 }
                 other => other?,
             }
