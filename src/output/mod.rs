@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod elasticsearch;
+pub mod file;
 pub mod null;
 pub mod relabel;
 pub mod roundrobin;
@@ -93,6 +94,12 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         section: &elasticsearch::Params::SECTION,
         compat: &[Compat::Buffer],
         build: elasticsearch::build_elasticsearch,
+    },
+    Plugin {
+        name: "file",
+        section: &file::Params::SECTION,
+        compat: &[Compat::TimeSlicedBuffer, Compat::Formatter, Compat::Inject],
+        build: file::build,
     },
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
     Plugin {

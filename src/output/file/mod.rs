@@ -1,0 +1,101 @@
+//! `file`: writes events to files named by time, tag and fields.
+
+mod name;
+mod write;
+
+use super::{BufferedOutput, Output, WriteError};
+use crate::buffer::{Chunk, Defaults, Settings, Template, placeholders};
+use crate::config::{Element, Octal, Refused};
+use crate::event::{Event, Scope, Tag};
+use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
+use crate::plugin::{BoxFuture, Context};
+
+crate::choice! {
+    /// How files are compressed.
+    pub enum Compress { Text = "text", Gz = "gz", Gzip = "gzip" }
+}
+
+crate::section! {
+    /// Writes events to files named by time, tag and fields.
+    pub struct Params {
+        /// The path, with placeholders of the chunk keys; `*` stands for the time.
+        pub path: String,
+        /// Whether `path_suffix` is added where the path has no `*`.
+        pub add_path_suffix: bool = "true",
+        /// What is added.
+        pub path_suffix: String = ".log",
+        /// Whether chunks are appended to a file that exists; otherwise each is a file of its own, numbered.
+        pub append: bool = "false",
+        /// How files are compressed.
+        pub compress: Compress = "text",
+        /// Whether chunks that are compressed already are compressed anew; here always, as chunks are unpacked before they are written.
+        pub recompress: bool = "false",
+        /// A link to the file buffer's newest chunk; refused, as there are no such files.
+        pub symlink_path: Option<String>,
+        /// The old name of the time's form in the path.
+        pub time_slice_format: Option<String>,
+    }
+    sections { "buffer": one, "format": one, "inject": one(inject::Params) }
+}
+
+/// What the buffer of a file holds where nothing is said: one chunk a day.
+// Fluentd: a file buffer is the default here. Memory, delivered at the end, is until there are file buffers.
+const DEFAULTS: Defaults = Defaults { chunk_keys: &["time"], params: &[("timekey", "86400"), ("flush_at_shutdown", "true")] };
+
+struct FileOutput {
+    path: Template,
+    options: write::Options,
+    formatter: Box<dyn Formatter>,
+    inject: Option<Inject>,
+}
+
+/// Makes the output.
+pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
+    let params = Params::read(element, context.diagnostics);
+    let settings = Settings::read(element, &DEFAULTS, context.diagnostics);
+    let formatter = build_formatter(element, "out_file", context);
+    let inject = Inject::read(element, context);
+    let (params, settings) = (params?, settings?);
+    let refuse = |message: String| context.refuse("FLM0530", element.span, message);
+    if params.symlink_path.is_some() {
+        return Err(refuse("'symlink_path' is not supported yet: it points to a file of a file buffer".to_owned()));
+    }
+    let timekey = settings.keys.time.as_ref().map(|slices| slices.length);
+    let path = name::template(&params, timekey).map_err(refuse)?;
+    placeholders::validate("path", &path, &settings.keys).map_err(refuse)?;
+    let octal = |mode: Option<Octal>, usual: u32| mode.map_or(usual, |mode| mode.0);
+    let options = write::Options {
+        numbered: !params.append,
+        gzip: params.compress != Compress::Text,
+        file_mode: octal(context.system.file_permission, 0o644),
+        dir_mode: octal(context.system.dir_permission, 0o755),
+    };
+    Ok(Output::Buffered(Box::new(FileOutput { path: Template::new(&path, &settings.keys), options, formatter: formatter?, inject: inject? })))
+}
+
+impl BufferedOutput for FileOutput {
+    fn is_packed(&self) -> bool {
+        false
+    }
+
+    fn format<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        match &self.inject {
+            Some(inject) => self.formatter.format(scope, tag, &inject.apply(scope, tag, event), out),
+            None => self.formatter.format(scope, tag, event, out),
+        }
+    }
+
+    fn buffer_defaults(&self) -> Defaults {
+        DEFAULTS
+    }
+
+    fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async {
+            if let Some(value) = name::escaping(&chunk.keys) {
+                let reason = anyhow::anyhow!("{value:?} would lead out of the folder of the path, expected no /../ and no leading /");
+                return Err(WriteError::Unrecoverable(reason));
+            }
+            write::write(&self.path.expand(chunk), &chunk.bytes, &self.options).await.map_err(WriteError::Retry)
+        })
+    }
+}
