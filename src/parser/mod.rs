@@ -1,6 +1,7 @@
 //! Parsers: from a text to a time and a record. Each is one file and one row of [`PARSERS`].
 
 mod base;
+pub mod grok;
 pub mod json;
 pub mod none;
 pub mod regexp;
@@ -105,7 +106,9 @@ pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<(), ParseError> {
 
 /// All parsers.
 pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
+    Plugin { name: "grok", section: &grok::Params::SECTION, compat: &[], build: grok::build },
     Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
+    Plugin { name: "multiline_grok", section: &grok::MultilineParams::SECTION, compat: &[], build: grok::build_multiline },
     Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
     Plugin { name: "regexp", section: &regexp::Params::SECTION, compat: &[], build: regexp::build },
 ];

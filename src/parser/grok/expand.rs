@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// Patterns that grow beyond this name themselves, or cannot be meant.
 const MAX_EXPRESSION_BYTES: usize = 1 << 20;
 /// As above, where a pattern names itself without growing.
-const MAX_REFERENCES: usize = 20_000;
+const MAX_REFERENCES: usize = 10_000;
 
 /// An expanded pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,10 @@ pub(super) struct Expanded {
 /// Expands a pattern; an error in Fluentd's words where it names an unknown one.
 pub(super) fn expand(pattern: &str, patterns: &Patterns) -> Result<Expanded, String> {
     let mut expanded = Expanded { expression: pattern.to_owned(), types: Vec::new(), ints: Vec::new() };
+    // What stands before a reference has none, and a reference starts where the one it came from did.
+    let mut from = 0;
     for _ in 0..MAX_REFERENCES {
-        let Some(found) = reference().captures(&expanded.expression) else { return Ok(expanded) };
+        let Some(found) = reference().captures_at(&expanded.expression, from) else { return Ok(expanded) };
         let name = found.get(1).map_or("", |name| name.as_str());
         let Some(meaning) = patterns.get(name) else {
             return Err(format!("grok pattern not found: {}", expanded.expression));
@@ -36,6 +38,7 @@ pub(super) fn expand(pattern: &str, patterns: &Patterns) -> Result<Expanded, Str
             None => format!("(?:{meaning})"),
         };
         expanded.expression.replace_range(start..end, &group);
+        from = start;
         if expanded.expression.len() > MAX_EXPRESSION_BYTES {
             return Err(format!("grok pattern grows beyond {MAX_EXPRESSION_BYTES} bytes, perhaps because it contains itself: {pattern}"));
         }

@@ -248,7 +248,8 @@ impl Builder<'_> {
 
 /// Adds the patterns of a file, or of all files of a folder. A path that is not there adds nothing.
 fn add_custom(path: &Path, patterns: &mut Patterns, element: &Element, context: &Context<'_>) -> Result<(), Refused> {
-    let refuse = |path: &Path, why: String| context.refuse("FLM0434", element.span, format!("custom_pattern_path: {}: {why}", path.display()));
+    let refuse =
+        |path: &Path, why: String| context.refuse("FLM0434", element.span, format!("custom_pattern_path: {}: {why}", path.display()));
     let mut files: Vec<PathBuf> = Vec::new();
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|error| refuse(path, error.to_string()))?;

@@ -23,15 +23,8 @@ const ECS_V1: &[&str] = &[
 ];
 
 /// Names of the crate's table that the legacy series does not have.
-const NOT_LEGACY: &[&str] = &[
-    "IPTABLES",
-    "IPTABLES4_FRAG",
-    "IPTABLES4_PART",
-    "IPTABLES6_PART",
-    "IPTABLES_TCP_FLAGS",
-    "IPTABLES_TCP_PART",
-    "SFW2_LOG_PREFIX",
-];
+const NOT_LEGACY: &[&str] =
+    &["IPTABLES", "IPTABLES4_FRAG", "IPTABLES4_PART", "IPTABLES6_PART", "IPTABLES_TCP_FLAGS", "IPTABLES_TCP_PART", "SFW2_LOG_PREFIX"];
 /// Names that the ecs-v1 series has from the crate's table, not from the legacy series.
 const ECS_V1_FROM_TABLE: &[&str] = &["EMAILLOCALPART", "IPTABLES4_FRAG", "IPTABLES_TCP_FLAGS", "SFW2", "SFW2_LOG_PREFIX", "SHOREWALL"];
 
@@ -101,11 +94,7 @@ fn with_fields<'f>(expression: &str, mut fields: impl Iterator<Item = &'f str>) 
 /// Where the next reference's name, or the next group's, starts; and whether it is a reference.
 fn next_name(text: &str) -> Option<(usize, bool)> {
     let reference = text.find("%{").map(|at| (at + 2, true));
-    let group = text
-        .match_indices("(?<")
-        .map(|(at, _)| at + 3)
-        .find(|at| !text[*at..].starts_with(['=', '!']))
-        .map(|at| (at, false));
+    let group = text.match_indices("(?<").map(|(at, _)| at + 3).find(|at| !text[*at..].starts_with(['=', '!'])).map(|at| (at, false));
     match (reference, group) {
         (Some(reference), Some(group)) => Some(reference.min(group)),
         (one, other) => one.or(other),
