@@ -134,10 +134,6 @@ impl Judge {
     }
 
     fn reason(&self, status: u64, error: Option<&Json>) -> String {
-        let by = match self.product {
-            Product::Elasticsearch => "Elasticsearch",
-            Product::OpenSearch => "OpenSearch",
-        };
         let Some(error) = error else { return format!("{status} - No error type provided in the response") };
         if let Some(text) = error.as_str() {
             return format!("{status} - {}", shortened(text.as_bytes()));
@@ -145,7 +141,7 @@ impl Judge {
         let Some(kind) = error.get("type").and_then(Json::as_str) else {
             return format!("{status} - No error type provided in the response");
         };
-        let mut message = format!("{status} - Rejected by {by} [error type]: {kind}");
+        let mut message = format!("{status} - Rejected by {} [error type]: {kind}", self.product.name());
         if let Some(reason) = error.get("reason").and_then(Json::as_str) {
             message.push_str(&format!(" [reason]: '{}'", shortened(reason.as_bytes())));
         }

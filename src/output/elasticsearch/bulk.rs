@@ -67,6 +67,8 @@ pub struct Plan {
     pub problems: Vec<Problem>,
     /// Events that have no id although the operation needs one.
     pub dropped: usize,
+    /// Where in the chunk something begins that is no msgpack: nothing behind it can be read.
+    pub unreadable: Option<usize>,
 }
 
 /// Makes the bodies for a chunk. One that is larger than `threshold` is not added to.
@@ -141,8 +143,10 @@ impl Writer<'_> {
             let body = self.body();
             body.bytes.truncate(body.ops.last().map_or(0, |op| op.body_end));
             let mut rest = Entries::new(&self.entries[entry..]);
-            // Chunks hold what was checked on its way in: an entry that cannot be walked over is the end of what can be read.
-            let Some(Ok(found)) = rest.next() else { return };
+            let Some(Ok(found)) = rest.next() else {
+                self.plan.unreadable = Some(entry);
+                return;
+            };
             reader = Reader::starting_at(self.entries, entry + found.whole.len());
             self.general_entry(entry, found);
             if fixed {
@@ -238,7 +242,7 @@ impl Writer<'_> {
     #[inline]
     fn find_dated(&mut self, time: EventTime) -> bool {
         let rules = self.site.rules;
-        if self.last_second == Some(time.sec) && !self.action.is_empty() {
+        if self.last_second == Some(time.sec) && !self.action.is_empty() && !self.dated.differs_within_seconds() {
             return false;
         }
         self.last_second = Some(time.sec);
@@ -281,7 +285,7 @@ impl Writer<'_> {
                 return Ok(());
             }
             let message = format!("Missing '_id' field. Write operation is {}", rules.operation_word);
-            return Err(document::Fault { class: "Fluent::Plugin::ElasticsearchOutput::MissingIdFieldError", message });
+            return Err(document::Fault { class: self.site.dialect.missing_id_class(), message });
         }
         self.choose_body(action.index());
         let site = self.site;

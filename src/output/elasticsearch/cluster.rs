@@ -28,6 +28,8 @@ pub struct Connection {
     pub limits: Limits,
     /// How long a server that could not be reached is left alone.
     pub resurrect_after: Duration,
+    /// Whether servers take turns; else the first that is there serves.
+    pub in_turn: bool,
 }
 
 /// Servers and what is known of them.
@@ -35,6 +37,7 @@ pub struct Cluster {
     members: Vec<Member>,
     next: AtomicUsize,
     resurrect_after: Duration,
+    in_turn: bool,
     dialect: Mutex<Option<Dialect>>,
 }
 
@@ -59,7 +62,8 @@ impl Cluster {
     /// Connects to nothing yet.
     pub fn new(servers: Vec<Server>, connection: &Connection) -> Cluster {
         let members = servers.into_iter().map(|server| Member::new(server, connection)).collect();
-        Cluster { members, next: AtomicUsize::new(0), resurrect_after: connection.resurrect_after, dialect: Mutex::new(None) }
+        let Connection { resurrect_after, in_turn, .. } = *connection;
+        Cluster { members, next: AtomicUsize::new(0), resurrect_after, in_turn, dialect: Mutex::new(None) }
     }
 
     /// What the servers understand, once they have been asked.
@@ -113,7 +117,7 @@ impl Cluster {
 
     /// All servers, those thought to be there first, in turn.
     fn in_order(&self) -> Vec<&Member> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = if self.in_turn { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
         let now = Instant::now();
         let turned = (0..self.members.len()).map(|at| &self.members[(first.wrapping_add(at)) % self.members.len()]);
         let (up, down): (Vec<_>, Vec<_>) = turned.partition(|member| lock(&member.down).is_none_or(|down| down.until <= now));

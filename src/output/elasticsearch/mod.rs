@@ -91,12 +91,22 @@ impl Search {
         let dialect = self.dialect(&cluster).await?;
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);
-        let Plan { bodies, mut problems, dropped } = bulk::plan(&site, &chunk.bytes, self.dated(&texts), self.settings.threshold);
+        let Plan { bodies, mut problems, dropped, unreadable } =
+            bulk::plan(&site, &chunk.bytes, self.dated(&texts), self.settings.threshold);
+        if let Some(at) = unreadable {
+            return Err(WriteError::Unrecoverable(anyhow::anyhow!("byte {at} of the chunk begins no event that can be read")));
+        }
         let (content, accept) = dialect.media_types();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content);
         headers.insert(header::ACCEPT, accept);
-        let sender = Sender { cluster: &cluster, judge: &self.settings.judge, headers, compression: self.settings.compression };
+        let sender = Sender {
+            cluster: &cluster,
+            judge: &self.settings.judge,
+            headers,
+            compression: self.settings.compression,
+            product: self.settings.product,
+        };
         let mut outcome = Outcome::default();
         for body in bodies {
             sender.send(body, &mut outcome).await;
@@ -166,7 +176,7 @@ impl Search {
 
     fn dated(&self, texts: &Texts) -> Dated {
         let rules = &self.settings.rules;
-        Dated::new(format!("{}{}", texts.prefix, rules.separator), texts.date.clone(), rules.utc_index)
+        Dated::new(format!("{}{}", texts.prefix, rules.separator), &texts.date, rules.utc_index)
     }
 
     /// The servers of a chunk: the same for all where no placeholder names them.

@@ -4,6 +4,7 @@ use super::answer::{Fate, Judge, Verdict};
 use super::bulk::{Body, Op};
 use super::cluster::Cluster;
 use super::params::Compression;
+use super::version::Product;
 use crate::net::http::Failure;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
@@ -21,6 +22,8 @@ pub struct Sender<'s> {
     pub headers: HeaderMap,
     /// How bodies are compressed.
     pub compression: Compression,
+    /// Whose words are used.
+    pub product: Product,
 }
 
 /// What came of the bodies so far.
@@ -43,7 +46,8 @@ impl Sender<'_> {
     pub async fn send(&self, body: Body, outcome: &mut Outcome) {
         let path = body.index.as_deref().map_or_else(|| "/_bulk".to_owned(), |index| format!("/{}/_bulk", in_path(index)));
         let bytes = Bytes::from(body.bytes);
-        let mut parts = vec![0..body.ops.len()];
+        let mut parts = Vec::with_capacity(2);
+        parts.push(0..body.ops.len());
         while let Some(part) = parts.pop() {
             let ops = &body.ops[part.clone()];
             if outcome.stopped {
@@ -89,7 +93,7 @@ impl Sender<'_> {
     }
 
     fn failure(&self, error: anyhow::Error) -> anyhow::Error {
-        let why = format!("could not push logs to Elasticsearch cluster ({}): {error:#}", self.cluster.description());
+        let why = format!("could not push logs to {} cluster ({}): {error:#}", self.product.name(), self.cluster.description());
         error.context(why)
     }
 

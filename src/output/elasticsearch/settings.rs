@@ -35,7 +35,6 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("ilm_policies", Some("{}")),
     ("target_index_affinity", Some("false")),
     ("ignore_exceptions", Some("[]")),
-    ("selector_class_name", None),
 ];
 /// Parameters that only work together with those.
 const IDLE: &[&str] = &[
@@ -202,13 +201,16 @@ impl Reader<'_> {
 
     /// One line for all parameters that are taken although they change nothing.
     fn say_covered(&self, params: &Params) {
-        let given = |name: &str| self.element.param(name).is_some();
+        let given = |name: &str| self.element.text(name).is_some();
         let covered = COVERED.iter().filter(|(name, _)| given(name)).map(|(name, how)| format!("{name} ({how})"));
         let idle =
             IDLE.iter().filter(|name| given(name)).map(|name| format!("{name} (has no effect without templates, rollover and the like)"));
         let mut all: Vec<String> = covered.chain(idle).collect();
         if params.hosts.is_none() && !params.host.contains(',') && given("resurrect_after") {
             all.push("resurrect_after (there is one server only)".to_owned());
+        }
+        if let Some(class) = params.selector_class_name.as_deref().filter(|class| !is_fallback(class)) {
+            all.push(format!("selector_class_name ({class}: servers take turns)"));
         }
         if !all.is_empty() {
             self.diagnostics.note("FLM0603", Some(self.element.span), format!("parameters that need not be set here: {}", all.join(", ")));
@@ -303,6 +305,7 @@ impl Reader<'_> {
             tls: Arc::new(ClientTls::new(tls)),
             limits: Limits { connect: timeout, silence: timeout, answer_bytes: MAX_ANSWER_BYTES },
             resurrect_after: params.resurrect_after.duration(),
+            in_turn: !params.selector_class_name.as_deref().is_some_and(is_fallback),
         })
     }
 
@@ -325,6 +328,11 @@ impl Reader<'_> {
         }
         Ok(headers)
     }
+}
+
+/// Whether this selector takes the first server that is there, as the one does that comes with the plugin.
+fn is_fallback(class: &str) -> bool {
+    class.ends_with("FallbackSelector")
 }
 
 /// Whether a text's placeholders fit some of the chunk keys: then the chunk keys are the configuration's own business.

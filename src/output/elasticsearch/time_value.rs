@@ -2,8 +2,7 @@
 
 use super::timestamp::Moment;
 use crate::event::strptime::{Fast, Full, Read, guess};
-use crate::event::{EventTime, TimeOptions, TimeParser as NumberParser, TimeType, Value};
-use jiff::Timestamp;
+use crate::event::{EventTime, Strftime, TimeOptions, TimeParser as NumberParser, TimeType, Value, Zone};
 use jiff::tz::TimeZone;
 
 /// Reads the values of a field as times.
@@ -42,7 +41,7 @@ impl TimeParser {
                 match self.format() {
                     None => Some(Moment::of(time, zone)),
                     // Fluentd: a number is written in the format and read again, so that what the format does not show is lost.
-                    Some(format) => self.text(&written(format, time, zone)?),
+                    Some(format) => self.text(&Strftime::new(format).text(time, &Zone::Local)),
                 }
             }
             _ => None,
@@ -57,8 +56,8 @@ impl TimeParser {
             return format.full.read(text, now).ok().map(|read| moment(read, is_instant));
         };
         // The fast reader says what is a time, and when; the other knows the offset. Times without a zone are local with this one.
-        let time = fast.read(text.as_bytes(), &crate::event::Zone::Local, EventTime::now).ok()?;
-        let offset = format.full.read(text, now).map_or_else(|_| crate::event::Zone::Local.offset_at(time.sec), |read| read.offset as i32);
+        let time = fast.read(text.as_bytes(), &Zone::Local, EventTime::now).ok()?;
+        let offset = format.full.read(text, now).map_or_else(|_| Zone::Local.offset_at(time.sec), |read| read.offset as i32);
         Some(Moment { sec: time.sec, nsec: time.nsec, offset })
     }
 }
@@ -71,9 +70,4 @@ fn moment(read: Read, is_instant: bool) -> Moment {
         (false, true) => Moment { sec: time.sec, nsec: time.nsec, offset: 0 },
         (false, false) => Moment { sec: time.sec.saturating_add(offset), nsec: time.nsec, offset: 0 },
     }
-}
-
-fn written(format: &str, time: EventTime, zone: &TimeZone) -> Option<String> {
-    let at = Timestamp::new(time.sec, time.nsec.min(999_999_999) as i32).ok()?;
-    jiff::fmt::strtime::format(format, &at.to_zoned(zone.clone())).ok()
 }

@@ -14,6 +14,14 @@ pub enum Product {
 }
 
 impl Product {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Product::Elasticsearch => "Elasticsearch",
+            Product::OpenSearch => "OpenSearch",
+        }
+    }
+
     /// The default of `time_parse_error_tag`.
     pub fn time_error_tag(self) -> &'static str {
         match self {
@@ -95,6 +103,14 @@ impl Dialect {
             (7, _) => doc(),
             (6, Some(_)) | (_, None) => TypeField::Named(configured.to_owned()),
             (_, Some(chosen)) => TypeField::Named(chosen.to_owned()),
+        }
+    }
+
+    /// The class of the error of a record without an id.
+    pub fn missing_id_class(&self) -> &'static str {
+        match self.product {
+            Product::Elasticsearch => "Fluent::Plugin::ElasticsearchOutput::MissingIdFieldError",
+            Product::OpenSearch => "Fluent::Plugin::OpenSearchOutput::MissingIdFieldError",
         }
     }
 

@@ -199,6 +199,26 @@ fn servers_take_turns() {
 }
 
 #[test]
+fn or_the_first_serves_while_it_is_there() {
+    let (one, two) = (Server::start([]), Server::start([]));
+    let hosts = format!("hosts 127.0.0.1:{},127.0.0.1:{}", one.port, two.port);
+    let bench = Bench::new(&format!("{hosts}\nselector_class_name Fluent::Plugin::ElasticseatchFallbackSelector"));
+    for _ in 0..3 {
+        bench.write(&chunk("t", &THREE)).unwrap();
+    }
+    assert_eq!((one.requests().len(), two.requests().len()), (3, 0));
+}
+
+#[test]
+fn a_chunk_that_cannot_be_read_is_given_up_whole() {
+    let server = Server::start([]);
+    let mut torn = chunk("t", &THREE);
+    torn.bytes.pop();
+    assert!(matches!(bench(&server, "").write(&torn), Err(WriteError::Unrecoverable(_))));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
 fn the_server_is_asked_what_it_is() {
     for (reply, kind) in [
         (identity("6.8.1", None), r#","_type":"doc""#),

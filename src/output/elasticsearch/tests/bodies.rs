@@ -69,6 +69,8 @@ fn the_index_follows_the_date_of_each_event() {
     assert_eq!(indexes, [name("20231114"), name("20231115"), name("20231114")]);
     let seconds: Vec<String> = lines("logstash_format true\nlogstash_dateformat %H%M%S", &events).into_iter().step_by(2).collect();
     assert_eq!(seconds, [name("235959"), name("000000"), name("235959")]);
+    let fractions: Vec<String> = lines("logstash_format true\nlogstash_dateformat %L", &events).into_iter().step_by(2).collect();
+    assert_eq!(fractions, [name("250"), name("250"), name("250")]);
 }
 
 #[test]
@@ -216,5 +218,6 @@ fn odd_keys_and_bytes_do_no_harm() {
     let plan = bulk::plan(&site, &chunk.bytes, bench.search.dated(&texts), None);
     let body = String::from_utf8(plan.bodies[0].bytes.clone()).unwrap();
     let documents: Vec<&str> = body.lines().skip(1).step_by(2).collect();
+    assert_eq!(plan.unreadable, Some(18));
     assert_eq!(documents, ["{\"1\":\"a\u{fffd}\"}", r#"{"b":"c"}"#]);
 }
