@@ -1,9 +1,10 @@
 //! The harness tested against itself, so that a failing test elsewhere points at the daemon.
 
 use crate::support::forward::{chunk_option, concatenated, forward, message, packed, packed_gzip, packed_zstd};
-use crate::support::{Answer, BulkServer, Event, Item, Sender, Value, free_port, http, is_listening};
+use crate::support::{Answer, BulkServer, Event, Item, Sender, TempDir, Value, free_port, http, is_listening};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 #[test]
@@ -63,6 +64,17 @@ fn acks_are_read_byte_for_byte() {
 }
 
 #[test]
+fn a_unix_socket_carries_the_same_bytes() {
+    let folder = TempDir::new();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut sender = Sender::connect_unix(&path);
+    let (mut peer, _) = listener.accept().unwrap();
+    sender.send(b"\xc0");
+    assert_eq!(peer.read(&mut [0; 2]).unwrap(), 1);
+}
+
+#[test]
 fn the_stand_in_plays_its_script_and_then_takes_everything() {
     let server = BulkServer::start();
     let send = || http::request(server.port(), "POST", "/_bulk", "application/x-ndjson", "{\"index\":{\"_index\":\"i\"}}\n{\"n\":1}\n");
@@ -88,6 +100,7 @@ fn the_stand_in_plays_its_script_and_then_takes_everything() {
     assert!(send().unwrap().1.contains("\"errors\":false"));
     assert_eq!(server.wait_for_bulk_requests(7)[0].header("content-type"), Some("application/x-ndjson"));
     assert_eq!(server.documents().len(), 3);
+    assert!(server.requests().iter().all(|request| request.method == "POST" && request.path == "/_bulk"));
 }
 
 #[test]

@@ -16,7 +16,6 @@ pub struct Setup {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     ports: Vec<(&'static str, u16)>,
-    listens_on: Vec<u16>,
     read_stdout: bool,
 }
 
@@ -28,7 +27,7 @@ pub struct Daemon {
     unread: Option<ChildStdout>,
     stderr: Lines,
     ports: Vec<(&'static str, u16)>,
-    dir: TempDir,
+    _dir: TempDir,
 }
 
 /// How a process that ended by itself ended.
@@ -67,20 +66,6 @@ impl Setup {
         self
     }
 
-    /// Writes a file into the daemon's folder, which is its working directory and that of the configuration; folders are made.
-    pub fn file(self, name: &str, contents: impl AsRef<[u8]>) -> Setup {
-        let path = self.dir.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, contents).unwrap();
-        self
-    }
-
-    /// Names a port to be waited for at start, beside those of the environment that the configuration mentions.
-    pub fn listens_on(mut self, port: u16) -> Setup {
-        self.listens_on.push(port);
-        self
-    }
-
     /// Takes the ports of another daemon, for one that comes back after it.
     pub fn with_ports_of(mut self, other: &Daemon) -> Setup {
         self.ports = other.ports.clone();
@@ -106,21 +91,19 @@ impl Setup {
     /// Starts it and waits until it listens; panics with its log when it ends instead.
     pub fn start(self) -> Daemon {
         let text = std::fs::read_to_string(&self.config).unwrap_or_default();
-        let mut awaited = self.listens_on.clone();
-        awaited.extend(self.ports.iter().filter(|(name, _)| *name != "UDP_PORT" && text.contains(name)).map(|(_, port)| *port));
+        let awaited: Vec<u16> =
+            self.ports.iter().filter(|(name, _)| *name != "UDP_PORT" && text.contains(name)).map(|(_, port)| *port).collect();
         let read_stdout = self.read_stdout;
         let mut daemon = self.spawn();
-        let pid = daemon.pid();
         if read_stdout {
             daemon.read_stdout();
         }
         wait_until("the daemon to listen", PATIENCE, || {
             if let Some(status) = daemon.child.try_wait().unwrap() {
-                panic!("flumen ended at start with {status}:\n{}", daemon.stderr.to_end().join("\n"));
+                panic!("flumen ended at start with {status}:\n{}", daemon.stderr.read_to_end().join("\n"));
             }
             awaited.iter().all(|port| is_listening(*port)).then_some(())
         });
-        assert_eq!(pid, daemon.pid());
         daemon
     }
 
@@ -145,7 +128,7 @@ impl Setup {
         let mut child = command.spawn().unwrap();
         let stderr = Lines::read(child.stderr.take().unwrap());
         let unread = child.stdout.take();
-        Daemon { child, code: None, stdout: None, unread, stderr, ports: self.ports, dir: self.dir }
+        Daemon { child, code: None, stdout: None, unread, stderr, ports: self.ports, _dir: self.dir }
     }
 }
 
@@ -177,18 +160,12 @@ impl Daemon {
 
     fn set_up(dir: TempDir, config: PathBuf) -> Setup {
         let ports = PORTS.iter().map(|name| (*name, free_port())).collect();
-        let (arguments, environment, listens_on) = (Vec::new(), Vec::new(), Vec::new());
-        Setup { dir, config, arguments, environment, ports, listens_on, read_stdout: true }
+        Setup { dir, config, arguments: Vec::new(), environment: Vec::new(), ports, read_stdout: true }
     }
 
     /// The port behind one of the environment's names, e.g. `FORWARD_PORT`.
     pub fn port(&self, name: &str) -> u16 {
         find_port(&self.ports, name)
-    }
-
-    /// The daemon's folder.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// The process id.
@@ -281,8 +258,8 @@ impl Daemon {
     }
 
     fn finish(mut self) -> Finished {
-        let stdout = self.stdout.as_mut().map(Lines::to_end).unwrap_or_default();
-        Finished { code: self.code.unwrap_or(-1), stdout, stderr: self.stderr.to_end() }
+        let stdout = self.stdout.as_mut().map(Lines::read_to_end).unwrap_or_default();
+        Finished { code: self.code.unwrap_or(-1), stdout, stderr: self.stderr.read_to_end() }
     }
 
     fn lines(&self) -> &Lines {

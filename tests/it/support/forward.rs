@@ -106,9 +106,19 @@ pub fn packed(tag: &str, entries: &[(Value, Value)], option: Option<Value>) -> V
 
 /// CompressedPackedForward mode with gzip; `option` is what else to say beside `compressed`.
 pub fn packed_gzip(tag: &str, entries: &[(Value, Value)], option: &[(&str, Value)]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(&concatenated(entries)).unwrap();
-    compressed(tag, "gzip", encoder.finish().unwrap(), option)
+    compressed(tag, "gzip", gzip(&concatenated(entries)), option)
+}
+
+/// The same for a body that is already made: one gzip member or several, entries or not.
+pub fn packed_gzip_body(tag: &str, body: Vec<u8>) -> Vec<u8> {
+    compressed(tag, "gzip", body, &[])
+}
+
+/// One gzip member.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// CompressedPackedForward mode with zstd; `option` is what else to say beside `compressed`.

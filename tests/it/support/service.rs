@@ -147,7 +147,7 @@ fn start(script: &str, arguments: &[&OsStr]) -> Result<Child, String> {
         Err(_) => {
             drop(child.stdin.take());
             let _ = child.wait();
-            Err(stderr.to_end().join(" "))
+            Err(stderr.read_to_end().join(" "))
         }
     }
 }

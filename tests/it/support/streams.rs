@@ -61,7 +61,7 @@ impl Lines {
     }
 
     /// Waits for the stream's end, which comes when the process is gone; all of its lines.
-    pub fn to_end(&mut self) -> Vec<String> {
+    pub fn read_to_end(&mut self) -> Vec<String> {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
