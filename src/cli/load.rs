@@ -1,7 +1,7 @@
 //! From the options to a built pipeline: the part that a dry run and a real one have in common.
 
 use super::Options;
-use crate::config::{self, Diagnostics, FileType, LoadOptions, LogFormat, Refused, Severity, System, SystemLog};
+use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Severity, System, SystemLog};
 use crate::log::{self, Format, Level};
 use crate::pipeline::{self, Pipeline};
 use std::io::Read;
@@ -42,14 +42,17 @@ pub fn load(options: &Options) -> Result<Loaded, Refused> {
 
 fn read_and_build(options: &Options, source: &LoadOptions, diagnostics: &Diagnostics) -> Result<Loaded, Refused> {
     diagnostics.set_strict(options.strict);
-    let mut root = config::load(source, diagnostics)?;
-    let system = System::of(&root, diagnostics)?;
+    // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
+    let mut root = config::load_despite_faults(source, diagnostics)?;
+    let system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
     set_up_log(options, &system, &SystemLog::of(&root, diagnostics)?)?;
     if options.without_source || system.without_source == Some(true) {
         crate::info!("'--without-source' is applied. Ignore <source> sections");
         root.children.retain(|child| child.name != "source");
     }
-    crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
+    if !diagnostics.has_errors() {
+        crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
+    }
     let pipeline = pipeline::build(&mut root, &system, diagnostics);
     if pipeline.is_ok() && !options.suppress_dump && system.suppress_config_dump != Some(true) {
         crate::info!("using configuration file: {}", config::dump(&root).trim_end());

@@ -131,6 +131,13 @@ impl Diagnostics {
         self.findings.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
+    /// The places of the errors in one source.
+    pub fn errors_in(&self, file: u32) -> Vec<Span> {
+        let findings = self.findings.borrow();
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.filter_map(|finding| finding.span).filter(|span| span.file == file).collect()
+    }
+
     /// How many findings there are: for callers that want to know whether a step added any.
     pub fn len(&self) -> usize {
         self.findings.borrow().len()

@@ -54,6 +54,8 @@ pub struct Element {
     given: RefCell<Vec<(String, String)>>,
     /// Parameters that the dump leaves out.
     quiet: Vec<String>,
+    /// Whether something in it could not be read.
+    damaged: bool,
 }
 
 /// Sections that belong to a plugin of their own, or to none.
@@ -148,6 +150,16 @@ impl Element {
     /// The declarations that read this section, the outer plugin's first.
     pub fn declarations(&self) -> Vec<&'static Section> {
         self.declared.borrow().clone()
+    }
+
+    /// Notes that something in this section could not be read.
+    pub fn damage(&mut self) {
+        self.damaged = true;
+    }
+
+    /// Whether something in this section or below could not be read: building it would only lead to faults that follow from that one.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged || self.children.iter().any(Element::is_damaged)
     }
 
     /// Notes a parameter that a plugin sets here itself, for the dump.

@@ -76,6 +76,13 @@ impl LoadOptions {
 
 /// Reads a configuration into its `ROOT` element. All faults of all its files go to `diagnostics` before it is refused.
 pub fn load(options: &LoadOptions, diagnostics: &Diagnostics) -> Result<Element, Refused> {
+    let root = load_despite_faults(options, diagnostics)?;
+    if diagnostics.has_errors() { Err(Refused) } else { Ok(root) }
+}
+
+/// As [`load`], but gives what could be read, so that the sections without damage ([`Element::is_damaged`]) can be checked as well.
+/// Refused where there is nothing to go on with.
+pub fn load_despite_faults(options: &LoadOptions, diagnostics: &Diagnostics) -> Result<Element, Refused> {
     let mut root = Element::new("ROOT", "", Span::default());
     let syntax = if options.v0 { Syntax::V0 } else { Syntax::V1 };
     root.plain = options.v0;
@@ -94,6 +101,9 @@ pub fn load(options: &LoadOptions, diagnostics: &Diagnostics) -> Result<Element,
     };
     if is_yaml {
         yaml::read(&name, &text, &dir, &options.environment, diagnostics, &mut root);
+        if diagnostics.has_errors() {
+            return Err(Refused);
+        }
     } else if options.path.extension().is_some_and(|extension| extension == "rb") && !options.v0 {
         return Err(diagnostics.error(
             "FLM0124",
@@ -107,7 +117,7 @@ pub fn load(options: &LoadOptions, diagnostics: &Diagnostics) -> Result<Element,
         lowerer.text("(inline)", &inline.replace("\\n", "\n"), &dir, &mut root);
     }
     include_dir(options, &mut lowerer, diagnostics, &mut root);
-    if diagnostics.has_errors() { Err(Refused) } else { Ok(root) }
+    Ok(root)
 }
 
 fn has_yaml_extension(path: &Path) -> bool {

@@ -33,6 +33,10 @@ pub(super) struct Lowerer<'a> {
     files: usize,
     /// How many sections are open.
     sections: usize,
+    /// Where the text that is being read has errors.
+    broken: Vec<Span>,
+    /// How many faults evaluation has found.
+    errors: usize,
 }
 
 /// A literal's value.
@@ -48,7 +52,7 @@ pub(super) enum Evaluated {
 impl<'a> Lowerer<'a> {
     /// Ready for the first text.
     pub(super) fn new(environment: &'a Environment, diagnostics: &'a Diagnostics, syntax: Syntax) -> Lowerer<'a> {
-        Lowerer { environment, diagnostics, syntax, reading: Vec::new(), files: 0, sections: 0 }
+        Lowerer { environment, diagnostics, syntax, reading: Vec::new(), files: 0, sections: 0, broken: Vec::new(), errors: 0 }
     }
 
     /// Reads a text into `element`. `name` is what messages call it, `dir` what its includes are relative to.
@@ -58,7 +62,9 @@ impl<'a> Lowerer<'a> {
             Syntax::V1 => v1::parse(text, file, self.diagnostics),
             Syntax::V0 => v0::parse(text, file, self.diagnostics, self.sections == 0),
         };
+        let outer = std::mem::replace(&mut self.broken, self.diagnostics.errors_in(file));
         self.nodes(&tree.nodes, element, dir);
+        self.broken = outer;
     }
 
     /// Reads the main file's text, noting its path so that no include comes back to it.
@@ -99,7 +105,8 @@ impl<'a> Lowerer<'a> {
     fn nodes(&mut self, nodes: &[Node], element: &mut Element, dir: &Path) {
         for node in nodes {
             match node {
-                Node::Blank(_) | Node::Comment(_) | Node::Broken(_) => {}
+                Node::Blank(_) | Node::Comment(_) => {}
+                Node::Broken(_) => element.damage(),
                 Node::Param(param) => self.param(param, element),
                 Node::Include(include) => self.include(include, element, dir),
                 Node::Section(section) => self.section(section, element, dir),
@@ -108,12 +115,16 @@ impl<'a> Lowerer<'a> {
     }
 
     fn section(&mut self, node: &SectionNode, parent: &mut Element, dir: &Path) {
+        let errors = self.errors;
         let arg = match node.arg.as_ref().map(|arg| self.literal(arg)) {
             Some(Evaluated::Text(text)) => text,
             _ => String::new(),
         };
         let mut element = Element::new(&node.name, &arg, node.open);
         element.stand_in(parent);
+        if self.errors > errors || self.is_broken(node.open) {
+            element.damage();
+        }
         self.sections += 1;
         self.nodes(&node.children, &mut element, dir);
         self.sections -= 1;
@@ -121,7 +132,16 @@ impl<'a> Lowerer<'a> {
         parent.children.push(element);
     }
 
+    /// Whether the parser has found an error here, or right behind.
+    fn is_broken(&self, span: Span) -> bool {
+        self.broken.iter().any(|error| error.start <= span.end && error.end >= span.start)
+    }
+
     fn param(&mut self, node: &ParamNode, element: &mut Element) {
+        if self.is_broken(node.span) {
+            element.damage();
+        }
+        let errors = self.errors;
         let Evaluated::Text(key) = self.literal(&node.key) else {
             self.diagnostics.error("FLM0122", Some(node.key.span), "the name of a parameter is nil");
             return;
@@ -146,10 +166,14 @@ impl<'a> Lowerer<'a> {
             }
             None => element.params.push(given),
         }
+        if self.errors > errors {
+            element.damage();
+        }
     }
 
     /// Evaluates what is embedded in a literal.
-    fn literal(&self, literal: &Literal) -> Evaluated {
+    fn literal(&mut self, literal: &Literal) -> Evaluated {
+        let errors = self.errors;
         let mut text = String::new();
         let (mut nil, mut default) = (false, false);
         for part in &literal.parts {
@@ -162,7 +186,7 @@ impl<'a> Lowerer<'a> {
                 },
             }
         }
-        if literal.form == Form::Json {
+        if literal.form == Form::Json && self.errors == errors && !literal.parts.is_empty() {
             return self.json(literal, &text, nil || default);
         }
         match (nil, default) {
@@ -172,25 +196,27 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn evaluate(&self, code: &str, span: Span) -> ruby::Value {
+    fn evaluate(&mut self, code: &str, span: Span) -> ruby::Value {
         ruby::evaluate(code, self.environment).unwrap_or_else(|why| {
+            self.errors += 1;
             self.diagnostics.error("FLM0107", Some(span), format!("embedded Ruby #{{{code}}}: {why}"));
             ruby::Value::Nil
         })
     }
 
-    fn json(&self, literal: &Literal, text: &str, not_text: bool) -> Evaluated {
+    fn json(&mut self, literal: &Literal, text: &str, not_text: bool) -> Evaluated {
         match Json::parse(text) {
             Some(json) if !not_text => Evaluated::Text(json.dump()),
             _ => {
                 let kind = if text.starts_with('[') { "array" } else { "hash" };
-                // Where there is no embedded Ruby in it, the parser has said so already.
                 let embedded = literal.parts.iter().any(|part| matches!(part, Part::Code(..)));
-                let why =
-                    if not_text { "use_nil and use_default cannot be in it" } else { "with its embedded Ruby evaluated it is not JSON" };
-                if embedded || !self.diagnostics.has_errors() {
-                    self.diagnostics.error("FLM0108", Some(literal.span), format!("got incomplete JSON {kind} configuration: {why}"));
-                }
+                let why = match (not_text, embedded) {
+                    (true, _) => "use_nil and use_default cannot be in it",
+                    (_, true) => "with its embedded Ruby evaluated it is not JSON",
+                    _ => "half of a surrogate pair is no character",
+                };
+                self.errors += 1;
+                self.diagnostics.error("FLM0108", Some(literal.span), format!("got incomplete JSON {kind} configuration: {why}"));
                 Evaluated::Text(String::new())
             }
         }

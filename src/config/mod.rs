@@ -39,7 +39,7 @@ pub use element::{Element, Param, ParamValue};
 pub use glob::glob;
 pub use json::Json;
 pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
-pub use load::{FileType, LoadOptions, load};
+pub use load::{FileType, LoadOptions, load, load_despite_faults};
 pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, plain_name, read_param};
 pub use system::{CounterClient, CounterServer, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};

@@ -87,7 +87,7 @@ pub struct Literal {
     pub span: Span,
     /// How it is written.
     pub form: Form,
-    /// Its text, escapes resolved, and the embedded Ruby within; never empty next to each other of the same sort.
+    /// Its text, escapes resolved, and the embedded Ruby within. JSON that is broken has none.
     pub parts: Vec<Part>,
 }
 

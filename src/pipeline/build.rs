@@ -47,14 +47,14 @@ fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostic
     let errors = Arc::new(ErrorRoute::default());
     let mut routers = HashMap::new();
     for (name, label) in &labels {
-        if !label.has_section("match") {
+        if !label.has_section("match") && !label.is_damaged() {
             diagnostics.error("FLM0405", Some(label.span), format!("Missing <match> sections in <label {name}> section"));
         }
         let rules: Vec<&Element> = label.children.iter().collect();
         routers.insert(name.clone(), graph.router(name, &rules, &errors));
     }
     routers.insert(ROOT.to_owned(), graph.router(ROOT, sections, &errors));
-    let sources = sections.iter().filter(|section| section.name == "source");
+    let sources = sections.iter().filter(|section| section.name == "source" && !section.is_damaged());
     pipeline.inputs.extend(sources.filter_map(|source| graph.input(source).ok()));
     if routers.contains_key(ERROR) {
         errors.lead_to(graph.way_to(ERROR));
@@ -162,7 +162,8 @@ impl<'g> Graph<'g> {
 
     fn router(&self, name: &str, sections: &[&Element], errors: &Arc<ErrorRoute>) -> Arc<Router> {
         let site = Site { graph: self, router: name };
-        let is_rule = |section: &&&Element| section.name == "filter" || section.name == "match";
+        // What could not be read has been said, and its faults would only be followed by others.
+        let is_rule = |section: &&&Element| (section.name == "filter" || section.name == "match") && !section.is_damaged();
         let rules = sections.iter().filter(is_rule).filter_map(|section| site.rule(section).ok()).collect();
         Arc::new(Router::new(rules, Arc::clone(errors)))
     }

@@ -1,6 +1,6 @@
 //! All faults of a text at once, each at its place, and none that follows from another.
 
-use super::super::{Diagnostics, load, render};
+use super::super::{Diagnostics, load, load_despite_faults, render};
 use super::{assert_errors, options};
 
 #[test]
@@ -73,6 +73,11 @@ fn an_unclosed_json_value_costs_its_own_lines_only() {
 }
 
 #[test]
+fn a_forgotten_quote_is_said_where_it_was_forgotten() {
+    assert_errors("<a>\n  k \"v\n  l m\n</a>\n<b>\n  n \"\\q\"\n</b>\n", &[(2, "expected end of line"), (6, "'q'")]);
+}
+
+#[test]
 fn depth_is_bounded() {
     let text = "<a>\n".repeat(1000) + &"</a>\n".repeat(1000);
     assert_errors(&text, &[(65, "nested deeper")]);
@@ -88,4 +93,14 @@ fn findings_are_shown_with_their_lines() {
         shown.contains(" at test.conf line 3,10\n  2: \t@type stdout\n  3:   @type \"a\\q\"\n     ----------^\n  4: </match>\n"),
         "{shown}"
     );
+}
+
+#[test]
+fn only_the_sections_with_faults_are_damaged() {
+    let diagnostics = Diagnostics::new();
+    let text = "<a>\n  k \"\\q\"\n</a>\n<b>\n  k v\n</b>\n<c>\n  <d>\n    k [x]\n  </d>\n</c>\n<e>\n  k \"#{nope}\"\n</e>\n<f>\n  k \"a\" b\n</f>\n<g x\n</g>\n<h>\n  k {\"a\":1} # c\n</h>\n";
+    let root = load_despite_faults(&options(text), &diagnostics).expect("there is something to go on with");
+    let damaged: Vec<&str> = root.children.iter().filter(|child| child.is_damaged()).map(|child| child.name.as_str()).collect();
+    assert_eq!(damaged, ["a", "c", "e", "f", "g"]);
+    assert!(diagnostics.has_errors());
 }

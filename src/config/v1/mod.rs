@@ -210,6 +210,9 @@ impl Parser<'_> {
         }
         self.check_reserved(&key);
         let value = self.literal();
+        if self.quote_ran_on(value_start) {
+            return self.give_up_quote(start, value_start, nodes);
+        }
         let span = self.span(start, self.scanner.pos);
         let value_span = self.span(value_start, self.scanner.pos);
         nodes.push(Node::Param(ParamNode { span, key, value }));
@@ -220,6 +223,23 @@ impl Parser<'_> {
             let at = self.scanner.pos;
             self.skip_line(at, nodes);
         }
+    }
+
+    /// Whether a double-quoted value goes over line ends and something follows it: most likely its quote was forgotten, and it
+    /// has run on to the one that opens another value.
+    fn quote_ran_on(&self, start: usize) -> bool {
+        let pos = self.scanner.pos;
+        let value = &self.scanner.text()[start..pos];
+        value.starts_with('"') && value.contains('\n') && !self.scanner.line_ends(pos)
+    }
+
+    fn give_up_quote(&mut self, start: usize, value_start: usize, nodes: &mut Vec<Node>) {
+        let stop = self.scanner.line_stop(value_start);
+        let value = excerpt(&self.scanner.text()[value_start..stop]);
+        let message = format!("expected end of line behind the quote that ends {value}: most likely a \" is missing on this line");
+        self.fault("FLM0104", value_start, stop, message);
+        self.scanner.pos = stop;
+        nodes.push(Node::Broken(self.span(start, stop)));
     }
 
     fn check_reserved(&self, key: &Literal) {

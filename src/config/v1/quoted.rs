@@ -173,7 +173,7 @@ pub(super) fn json(parser: &mut Parser<'_>) -> Literal {
     let kind = if parser.scanner.peek() == Some(b'[') { "array" } else { "hash" };
     let mut scan = JsonScan::new();
     let mut parts = Parts::default();
-    loop {
+    let whole = loop {
         let at = parser.scanner.pos;
         if parser.scanner.peek() == Some(b'#') {
             if scan.comment_allowed() {
@@ -181,14 +181,14 @@ pub(super) fn json(parser: &mut Parser<'_>) -> Literal {
                 parts.text.truncate(parts.text.trim_end_matches([' ', '\t']).len());
                 if parser.scanner.at_end() {
                     incomplete(parser, start, at, kind, "the text ends");
-                    break;
+                    break false;
                 }
                 scan.comment_seen();
                 continue;
             }
             if next_byte(parser) == Some(b'{') && parser.scanner.byte(at + 2).is_some_and(|b| b != b'}') {
                 if !embedded(parser, &mut parts) {
-                    break;
+                    break false;
                 }
                 scan.embedded();
                 continue;
@@ -196,19 +196,21 @@ pub(super) fn json(parser: &mut Parser<'_>) -> Literal {
         }
         let Some(character) = parser.scanner.next_char() else {
             incomplete(parser, start, at, kind, "the text ends");
-            break;
+            break false;
         };
         parts.text.push(character);
         match scan.step(character) {
             Step::More => {}
-            Step::Done => break,
+            Step::Done => break true,
             Step::Broken => {
                 incomplete(parser, start, at, kind, &format!("unexpected {character:?}"));
-                break;
+                break false;
             }
         }
-    }
-    Literal { span: parser.span(start, parser.scanner.pos), form: Form::Json, parts: parts.done() }
+    };
+    // What is broken has no parts: that has been said.
+    let parts = if whole { parts.done() } else { Vec::new() };
+    Literal { span: parser.span(start, parser.scanner.pos), form: Form::Json, parts }
 }
 
 /// Says that a JSON value is broken at `at`, and steps over what seems to belong to it.
