@@ -2,12 +2,9 @@
 
 use super::{FormatError, Formatter, build_named};
 use crate::config::{Element, Refused};
-use crate::event::{Event, EventTime, Scope, Tag};
+use crate::event::{Event, EventTime, Scope, Strftime, Tag, Zone};
 use crate::plugin::Context;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use std::cell::RefCell;
-use std::io::Write;
 
 crate::section! {
     /// `2026-01-02 03:04:05.000000000 +0000 tag: ` and the record in another format.
@@ -19,20 +16,20 @@ crate::section! {
 
 struct Stdout {
     record: Box<dyn Formatter>,
-    zone: TimeZone,
+    clock: Clock,
 }
 
 /// Makes the formatter; the format of the record reads its parameters from the same section.
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
     let params = Params::read(element, context.diagnostics)?;
     let record = build_named(&params.output_type, element, context)?;
-    Ok(Box::new(Stdout { record, zone: TimeZone::system() }))
+    Ok(Box::new(Stdout { record, clock: Clock::new() }))
 }
 
 impl Formatter for Stdout {
     fn format<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let start = out.len();
-        write_time(event.time, &self.zone, out);
+        self.clock.write(event.time, out);
         out.push(b' ');
         out.extend_from_slice(tag.as_bytes());
         out.extend_from_slice(b": ");
@@ -67,26 +64,47 @@ thread_local! {
     static LAST: RefCell<Option<Second>> = const { RefCell::new(None) };
 }
 
-fn write_time(time: EventTime, zone: &TimeZone, out: &mut Vec<u8>) {
-    LAST.with_borrow_mut(|last| {
-        if last.as_ref().is_none_or(|second| second.sec != time.sec) {
-            *last = Some(text_of(time.sec, zone));
-        }
-        if let Some(second) = last {
-            out.extend_from_slice(second.before.as_bytes());
-            let _ = write!(out, "{:09}", time.nsec); // a Vec takes everything
-            out.extend_from_slice(second.behind.as_bytes());
-        }
-    });
+/// Writes times as local clocks show them.
+struct Clock {
+    year: Strftime,
+    before: Strftime,
+    behind: Strftime,
 }
 
-fn text_of(sec: i64, zone: &TimeZone) -> Second {
-    match Timestamp::from_second(sec) {
-        Ok(at) => {
-            let zoned: Zoned = at.to_zoned(zone.clone());
-            Second { sec, before: zoned.strftime("%Y-%m-%d %H:%M:%S.").to_string(), behind: zoned.strftime(" %z").to_string() }
-        }
-        // Beyond the year 9999: seconds are better than nothing.
-        Err(_) => Second { sec, before: format!("{sec}."), behind: " +0000".to_owned() },
+impl Clock {
+    fn new() -> Clock {
+        Clock { year: Strftime::new("%Y"), before: Strftime::new("-%m-%d %H:%M:%S."), behind: Strftime::new(" %z") }
     }
+
+    fn write(&self, time: EventTime, out: &mut Vec<u8>) {
+        LAST.with_borrow_mut(|last| {
+            if last.as_ref().is_none_or(|second| second.sec != time.sec) {
+                *last = Some(self.text_of(time.sec));
+            }
+            if let Some(second) = last {
+                out.extend_from_slice(second.before.as_bytes());
+                out.extend_from_slice(&nine_digits(time.nsec));
+                out.extend_from_slice(second.behind.as_bytes());
+            }
+        });
+    }
+
+    #[cold]
+    fn text_of(&self, sec: i64) -> Second {
+        let time = EventTime::from_secs(sec);
+        let year = self.year.text(time, &Zone::Local).parse::<i64>().unwrap_or(0);
+        // Fluentd: its library shows years before 1969 a century late, and four digits of longer ones.
+        let shown = (if year < 1969 { year + 100 } else { year }).rem_euclid(10_000);
+        let before = format!("{shown:04}{}", self.before.text(time, &Zone::Local));
+        Second { sec, before, behind: self.behind.text(time, &Zone::Local) }
+    }
+}
+
+fn nine_digits(mut number: u32) -> [u8; 9] {
+    let mut digits = [b'0'; 9];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    digits
 }

@@ -61,6 +61,7 @@ pub struct Base {
     time_key: Option<String>,
     keep_time_key: bool,
     estimate_current_event: bool,
+    options: TimeOptions,
     time_parser: TimeParser,
     conversions: Vec<(String, Conversion)>,
     null_value_pattern: Option<Regex>,
@@ -86,6 +87,7 @@ impl Base {
             time_key: params.time_key.or_else(|| defaults.time_key.map(str::to_owned)),
             keep_time_key: params.keep_time_key,
             estimate_current_event: params.estimate_current_event,
+            options,
             time_parser,
             conversions,
             null_value_pattern: params.null_value_pattern,
@@ -93,22 +95,19 @@ impl Base {
         })
     }
 
-    /// The conversions become these: for a parser that brings its own.
-    pub fn with_types(mut self, types: &[(&str, &str)]) -> Base {
-        let convert =
-            |(field, kind): &(&str, &str)| Some(((*field).to_owned(), Conversion::parse(kind, &TimeOptions::default()).ok().flatten()?));
-        self.conversions = types.iter().filter_map(convert).collect();
-        self
-    }
-
     /// Whether events without a time have the present one.
     pub fn estimates_current_event(&self) -> bool {
         self.estimate_current_event
     }
 
-    /// Reads times with the parameters of the section.
-    pub fn time_parser(&self) -> &TimeParser {
-        &self.time_parser
+    /// Whether the field of the time stays.
+    pub fn keeps_time_key(&self) -> bool {
+        self.keep_time_key
+    }
+
+    /// Reads times with the parameters of the section, but in this format.
+    pub fn time_parser_for(&self, format: &str) -> Result<TimeParser, String> {
+        TimeParser::new(&TimeOptions { format: Some(format.to_owned()), ..self.options.clone() })
     }
 
     /// Takes the time out of a record, converts the values, and adds the event to `out`.

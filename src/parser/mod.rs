@@ -1,11 +1,19 @@
 //! Parsers: from a text to a time and a record. Each is one file and one row of [`PARSERS`].
 
+pub mod apache;
 mod base;
+pub mod csv;
 pub mod grok;
 pub mod json;
+pub mod ltsv;
+pub mod msgpack;
+pub mod multiline;
 pub mod none;
 pub mod regexp;
+pub mod syslog;
+pub mod tsv;
 mod types;
+pub mod weblog;
 
 pub use base::{Base, BaseParams, Defaults};
 
@@ -106,11 +114,21 @@ pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<(), ParseError> {
 
 /// All parsers.
 pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
+    Plugin { name: "apache", section: &weblog::Params::SECTION, compat: &[], build: weblog::build_apache },
+    Plugin { name: "apache2", section: &apache::Params::SECTION, compat: &[], build: apache::build },
+    Plugin { name: "apache_error", section: &weblog::Params::SECTION, compat: &[], build: weblog::build_apache_error },
+    Plugin { name: "csv", section: &csv::Params::SECTION, compat: &[], build: csv::build },
     Plugin { name: "grok", section: &grok::Params::SECTION, compat: &[], build: grok::build },
     Plugin { name: "json", section: &json::Params::SECTION, compat: &[], build: json::build },
+    Plugin { name: "ltsv", section: &ltsv::Params::SECTION, compat: &[], build: ltsv::build },
+    Plugin { name: "msgpack", section: &msgpack::Params::SECTION, compat: &[], build: msgpack::build },
+    Plugin { name: "multiline", section: &multiline::Params::SECTION, compat: &[], build: multiline::build },
     Plugin { name: "multiline_grok", section: &grok::MultilineParams::SECTION, compat: &[], build: grok::build_multiline },
-    Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
+    Plugin { name: "nginx", section: &weblog::Params::SECTION, compat: &[], build: weblog::build_nginx },
+@@ROWS@@    Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
     Plugin { name: "regexp", section: &regexp::Params::SECTION, compat: &[], build: regexp::build },
+    Plugin { name: "syslog", section: &syslog::Params::SECTION, compat: &[], build: syslog::build },
+    Plugin { name: "tsv", section: &tsv::Params::SECTION, compat: &[], build: tsv::build },
 ];
 
 /// Builds the parser that a `<parse>` section describes.

@@ -40,24 +40,33 @@ impl Fields {
 
     /// The groups that took part, as a record; `None` where the expression does not match.
     pub fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8]) -> Option<Record<'a>> {
+        let mut record = Record::with_capacity(scope.bump(), self.names.len());
+        self.each(text, |name, value| {
+            if let Some(value) = value {
+                record.push(Value::text(name), Value::Str(value));
+            }
+        })
+        .then_some(record)
+    }
+
+    /// Hands over each group, `None` where it took no part, and says whether the expression matches.
+    pub fn each<'a>(&self, text: &'a [u8], mut field: impl FnMut(&'static str, Option<&'a [u8]>)) -> bool {
         CAPTURES.with_borrow_mut(|captures| {
             if self.regex.captures(text, captures) != Matched::Yes {
-                return None;
+                return false;
             }
-            let mut record = Record::with_capacity(scope.bump(), self.names.len());
             for (name, group) in self.names.iter().zip(&captures.groups) {
-                if let Some(value) = group.and_then(|(start, end)| text.get(start..end)) {
-                    record.push(Value::text(name), Value::Str(value));
-                }
+                field(name, group.and_then(|(start, end)| text.get(start..end)));
             }
-            Some(record)
+            true
         })
     }
 }
 
-struct Regexp {
-    fields: Fields,
-    base: Base,
+/// The parser: fields and what all parsers have in common.
+pub(super) struct Regexp {
+    pub(super) fields: Fields,
+    pub(super) base: Base,
 }
 
 /// Makes the parser.
