@@ -10,13 +10,14 @@ pub struct Pool {
     blocks: Vec<Vec<u8>>,
     max_blocks: usize,
     max_block_bytes: usize,
-    taken_since_trim: bool,
+    /// The fewest blocks that lay here since the last trim: so many were of no use.
+    unused: usize,
 }
 
 impl Pool {
     /// A pool of at most `max_blocks` blocks of at most `max_block_bytes` each.
     pub fn new(max_blocks: usize, max_block_bytes: usize) -> Pool {
-        Pool { blocks: Vec::new(), max_blocks, max_block_bytes, taken_since_trim: false }
+        Pool { blocks: Vec::new(), max_blocks, max_block_bytes, unused: 0 }
     }
 
     /// Makes room for `more` bytes in `bytes`, which will not grow beyond `limit` if it can be helped.
@@ -45,20 +46,24 @@ impl Pool {
         }
     }
 
-    /// Frees one block if none was wanted since the last call: an idle output keeps nothing in the end.
+    /// Frees one block, the largest, if not all were wanted since the last call: an idle output keeps nothing in the end.
     pub fn trim(&mut self) {
-        if !std::mem::take(&mut self.taken_since_trim) {
-            self.blocks.pop();
+        if self.unused > 0
+            && let Some(largest) = (0..self.blocks.len()).max_by_key(|&at| self.blocks[at].capacity())
+        {
+            self.blocks.swap_remove(largest);
         }
         if self.blocks.is_empty() {
             self.blocks = Vec::new();
         }
+        self.unused = self.blocks.len();
     }
 
     fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
         let at = self.blocks.iter().position(|block| block.capacity() >= needed)?;
-        self.taken_since_trim = true;
-        Some(self.blocks.swap_remove(at))
+        let block = self.blocks.swap_remove(at);
+        self.unused = self.unused.min(self.blocks.len());
+        Some(block)
     }
 }
 
@@ -84,6 +89,19 @@ mod tests {
         pool.trim();
         pool.trim();
         assert!(pool.blocks.is_empty());
+    }
+
+    #[test]
+    fn a_block_that_is_used_does_not_keep_the_others() {
+        let mut pool = Pool::new(4, 1 << 20);
+        (1..=4).for_each(|n| pool.give(Vec::with_capacity(n * (100 << 10))));
+        for _ in 0..5 {
+            pool.trim();
+            let mut bytes = Vec::new();
+            pool.grow(&mut bytes, 90 << 10, 1 << 20);
+            pool.give(bytes);
+        }
+        assert_eq!(pool.blocks.iter().map(Vec::capacity).collect::<Vec<_>>(), [100 << 10]);
     }
 
     #[test]

@@ -148,3 +148,36 @@ async fn a_burst_interval_puts_pauses_between_deliveries() {
     pass(10.0).await;
     assert_eq!(rig.times(), [0, 2, 4]);
 }
+
+/// Threads that emit, threads that deliver, and trouble in between, on the machine's own clock.
+#[test]
+fn many_threads_lose_and_repeat_nothing() {
+    let loops = crate::net::Loops::start(2).unwrap();
+    let config = "<buffer tag>\nflush_interval 0s\nflush_thread_interval 0.01\nflush_thread_count 3\nchunk_limit_records 50\nretry_wait 0.01\n</buffer>";
+    let rig = Rig::idle(config, |nth, numbers| match nth % 7 {
+        3 => Act::Fail,
+        5 => Act::TakeFirst(numbers.len() / 3),
+        _ => Act::Take,
+    });
+    crate::pipeline::delivery::Delivery::start(&rig.delivery, &loops);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let rig = &rig;
+            scope.spawn(move || {
+                for n in 0..2000 {
+                    rig.emit(&format!("t{}", n % 3), [thread * 2000 + n]).unwrap();
+                }
+            });
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while rig.delivery.counters().delivered_records.get() < 8000 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    runtime.block_on(rig.stop(5));
+    let mut all = rig.taken();
+    all.sort_unstable();
+    assert_eq!(all, (0..8000).collect::<Vec<_>>());
+    assert_eq!(rig.limit().unwrap().used(), 0);
+}

@@ -204,18 +204,28 @@ impl Rig {
         Rig::start_as(inside, true, Defaults::default(), script)
     }
 
+    /// As [`Rig::start`], without starting.
+    pub fn idle(inside: &str, script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static) -> Rig {
+        Rig::make(inside, true, Defaults::default(), script)
+    }
+
     pub fn start_as(
         inside: &str,
         is_packed: bool,
         defaults: Defaults,
         script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static,
     ) -> Rig {
+        let rig = Rig::make(inside, is_packed, defaults, script);
+        rig.delivery.start_with(tokio::spawn);
+        rig
+    }
+
+    fn make(inside: &str, is_packed: bool, defaults: Defaults, script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static) -> Rig {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let root = std::env::temp_dir().join(format!("flumen-delivery-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst)));
         let diagnostics = Diagnostics::new();
         let built = build(&element(inside, &diagnostics), &diagnostics, Box::new(script), is_packed, defaults, &root);
         let Ok((delivery, shared)) = built else { panic!("{:?}", diagnostics.findings()) };
-        delivery.start_with(tokio::spawn);
         Rig { delivery, shared, root }
     }
 
