@@ -32,7 +32,6 @@ impl Backup {
     /// Keeps a chunk; blocks. The file is the chunk as it is, msgpack mostly.
     pub fn keep(&self, chunk: &Chunk) -> io::Result<()> {
         let path = self.path(chunk);
-        crate::warning!("bad chunk is moved to {}", path.display());
         if !self.folder.is_dir() {
             DirBuilder::new().recursive(true).mode(0o755).create(&self.folder)?;
         }

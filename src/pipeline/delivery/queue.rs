@@ -28,8 +28,8 @@ pub enum Next {
 pub struct Failed {
     /// Retries of this chunk that have failed.
     pub steps: u64,
-    /// When it is tried again, if it is.
-    pub due: Instant,
+    /// When it is tried again; `None` where the end is near and it is not.
+    pub due: Option<Instant>,
     /// Chunks that have failed too often by now: this one, and in an outage perhaps others.
     pub enough: Vec<Waiting>,
 }
@@ -137,26 +137,24 @@ impl Queue {
         inside.end_probe(std::mem::take(&mut waiting.is_probe));
         waiting.faults += u32::from(failure != Failure::Server);
         waiting.fail(how, has_secondary, now);
-        let mut failed = Failed { steps: 0, due: now, enough: Vec::new() };
+        let mut failed = Failed { steps: 0, due: None, enough: Vec::new() };
         let is_for_all = inside.count(&waiting, failure, began, how, now);
         if is_for_all {
             failed.enough = inside.fail_ready(how, has_secondary, now);
         }
-        if let Some(retry) = &waiting.retry {
-            (failed.steps, failed.due) = (retry.steps, retry.due);
-        }
-        let in_outage = failure != Failure::Secondary && inside.outage.is_some();
-        if let (true, Some(outage)) = (in_outage, &inside.outage) {
-            failed.due = outage.due(false);
-        }
+        let own = waiting.retry.as_ref().map_or((0, now), |retry| (retry.steps, retry.due));
+        failed.steps = own.0;
+        let outage = inside.outage.as_ref().filter(|_| failure != Failure::Secondary).map(|outage| outage.due(false));
         if inside.is_ending {
             inside.leave(*waiting, failure);
         } else if waiting.is_at_limit(how) {
             failed.enough.push(*waiting);
-        } else if in_outage {
+        } else if outage.is_some() {
+            failed.due = outage;
             inside.ready.insert(waiting.number, *waiting);
         } else {
-            inside.later.insert((failed.due, waiting.number), *waiting);
+            failed.due = Some(own.1);
+            inside.later.insert((own.1, waiting.number), *waiting);
         }
         inside.in_hand += failed.enough.len();
         self.wake_all();

@@ -58,6 +58,7 @@ impl Secondary {
 
 /// What a constructor has read from a copy counts as read.
 fn mark_used(section: &Element, copy: &Element) {
+    copy.declarations().into_iter().for_each(|declared| section.declare(declared));
     for (param, read) in section.params.iter().zip(&copy.params) {
         param.used.set(param.used.get() || read.used.get());
     }

@@ -195,11 +195,9 @@ impl Delivery {
         let (groups, failed) = self.group(scope, tag, batch);
         for group in groups {
             let chunk = Chunk { bytes: group.bytes, records: group.ends.len(), ..Chunk::new(group.keys) };
-            if let Err(error) = self.backup.keep(&chunk) {
-                crate::error!("failed to keep events for which there is no room path={:?} error=\"{error}\"", self.backup.path(&chunk));
+            if !self.keep(&chunk, "the buffer is full") {
                 return Err(self.overflow(batch.len()));
             }
-            self.counters.backup_records.add(chunk.records as u64);
         }
         failed.map_or(Ok(()), Err)
     }
@@ -209,19 +207,32 @@ impl Delivery {
         self.stage.close(
             |_| true,
             |_| true,
-            |closed| {
-                self.limit.give_back(closed.chunk.bytes.len() as u64 + CHUNK_COST_BYTES);
-                let records = closed.chunk.records as u64;
-                match self.backup.keep(&closed.chunk) {
-                    Ok(()) => self.counters.backup_records.add(records),
-                    Err(error) => {
-                        crate::error!("failed to keep {records} events path={:?} error=\"{error}\"", self.backup.path(&closed.chunk));
-                        self.counters.lost_records.add(records);
-                    }
+            |Closed { chunk, .. }| {
+                self.limit.give_back(chunk.bytes.len() as u64 + CHUNK_COST_BYTES);
+                if !self.keep(&chunk, "the output has ended") {
+                    self.counters.lost_records.add(chunk.records as u64);
                 }
                 true
             },
         );
+    }
+
+    /// Keeps events that never were in the queue in the backup folder.
+    fn keep(&self, chunk: &Chunk, why: &str) -> bool {
+        let path = self.backup.path(chunk);
+        match self.backup.keep(chunk) {
+            Ok(()) => {
+                self.counters.backup_records.add(chunk.records as u64);
+                if self.overflow_line.is_due(Instant::now()) {
+                    crate::warning!("{why}: {} events are kept in {}", chunk.records, path.display());
+                }
+                true
+            }
+            Err(error) => {
+                crate::error!("{why}, and {} events cannot be kept path={path:?} error=\"{error}\"", chunk.records);
+                false
+            }
+        }
     }
 }
 

@@ -111,12 +111,8 @@ impl Delivery {
         let failed = self.queue.failed(waiting, failure, began, &self.settings.retry, self.secondary.is_some());
         if !failed.enough.iter().any(|waiting| waiting.chunk.hex() == hex) {
             let with = if by_secondary { " with secondary output" } else { "" };
-            crate::warning!(
-                "failed to flush the buffer{with}. retry_times={} next_retry_time={} chunk={hex:?} {}",
-                failed.steps,
-                wall_time(failed.due),
-                describe(&reason)
-            );
+            let next = failed.due.map_or_else(String::new, |due| format!(" next_retry_time={}", wall_time(due)));
+            crate::warning!("failed to flush the buffer{with}. retry_times={}{next} chunk={hex:?} {}", failed.steps, describe(&reason));
         }
         for waiting in failed.enough {
             self.limit_reached(waiting, &reason, by_secondary).await;
@@ -197,6 +193,7 @@ impl Delivery {
         });
         match kept.await {
             Ok((waiting, Ok(()))) => {
+                crate::warning!("bad chunk is moved to {}", self.backup.path(&waiting.chunk).display());
                 self.counters.backup_records.add(records);
                 self.release(waiting, false);
             }

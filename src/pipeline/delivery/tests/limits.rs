@@ -126,3 +126,19 @@ async fn an_event_that_cannot_be_formatted_is_rejected_alone() {
     pass(0.1).await;
     assert_eq!(rig.taken(), [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn events_that_cannot_wait_have_a_share_and_then_the_backup_folder() {
+    let rig = Rig::start("<buffer>\nflush_interval 1h\ntotal_limit_size 1m\n</buffer>", |_, _| Act::Unreachable);
+    let mut sent = 0;
+    while rig.delivery.counters().backup_records.get() == 0 {
+        rig.emit_padded("t", [sent], 1 << 20).0.unwrap();
+        sent += 1;
+        assert!(sent < 100);
+    }
+    let used = rig.limit().unwrap().used();
+    assert!((64 << 20..68 << 20).contains(&used), "{used}");
+    assert_eq!(rig.backed_up(), [sent - 1]);
+    rig.stop(1).await;
+    assert_eq!(rig.backed_up(), (0..sent).collect::<Vec<_>>());
+}
