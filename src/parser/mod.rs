@@ -125,7 +125,7 @@ pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
     Plugin { name: "multiline", section: &multiline::Params::SECTION, compat: &[], build: multiline::build },
     Plugin { name: "multiline_grok", section: &grok::MultilineParams::SECTION, compat: &[], build: grok::build_multiline },
     Plugin { name: "nginx", section: &weblog::Params::SECTION, compat: &[], build: weblog::build_nginx },
-@@ROWS@@    Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
+    Plugin { name: "none", section: &none::Params::SECTION, compat: &[], build: none::build },
     Plugin { name: "regexp", section: &regexp::Params::SECTION, compat: &[], build: regexp::build },
     Plugin { name: "syslog", section: &syslog::Params::SECTION, compat: &[], build: syslog::build },
     Plugin { name: "tsv", section: &tsv::Params::SECTION, compat: &[], build: tsv::build },

@@ -70,7 +70,12 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
         file_mode: octal(context.system.file_permission, 0o644),
         dir_mode: octal(context.system.dir_permission, 0o755),
     };
-    Ok(Output::Buffered(Box::new(FileOutput { path: Template::new(&path, &settings.keys), options, formatter: formatter?, inject: inject? })))
+    Ok(Output::Buffered(Box::new(FileOutput {
+        path: Template::new(&path, &settings.keys),
+        options,
+        formatter: formatter?,
+        inject: inject?,
+    })))
 }
 
 impl BufferedOutput for FileOutput {
