@@ -2,6 +2,7 @@
 
 use super::streams::Lines;
 use super::{PATIENCE, TempDir, free_port, is_listening, wait_until};
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -223,15 +224,24 @@ impl Daemon {
 
     /// Waits for `count` events on standard output, the daemon's own log apart; all of them.
     pub fn wait_for_events(&self, count: usize) -> Vec<Event> {
-        let lines = self.wait_for(&format!("{count} events"), |lines| events_in(lines).len() >= count);
+        // Lines are looked at once each: there may be many.
+        let (seen, found) = (Cell::new(0), Cell::new(0));
+        let lines = self.wait_for(&format!("{count} events"), |lines| {
+            found.set(found.get() + events_in(&lines[seen.replace(lines.len())..]).len());
+            found.get() >= count
+        });
         events_in(&lines)
     }
 
     /// Waits for the first event that `wanted` says yes to.
     pub fn wait_for_event(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
-        let find = |lines: &[String]| lines.iter().filter_map(|line| Event::parse(line)).find(&wanted);
-        let lines = self.wait_for(what, |lines| find(lines).is_some());
-        find(&lines).unwrap()
+        let (seen, found) = (Cell::new(0), RefCell::new(None));
+        self.wait_for(what, |lines| {
+            let mut events = lines[seen.replace(lines.len())..].iter().filter_map(|line| Event::parse(line));
+            *found.borrow_mut() = events.find(&wanted);
+            found.borrow().is_some()
+        });
+        found.into_inner().unwrap()
     }
 
     /// Sends a signal, e.g. `libc::SIGUSR1`.
