@@ -105,7 +105,7 @@ fn options_reach_to_the_end_of_their_group() {
 #[test]
 fn case_is_folded_beyond_ascii() {
     let fold = Flags { ignore_case: true, ..Flags::default() };
-    for (source, text) in [("straße", "STRASSE"), ("strasse", "straße"), ("É", "é"), ("[à-ü]", "Ö"), ("k", "\u{212a}")] {
+    for (source, text) in [("straße", "STRASSE"), ("strasse", "straße"), ("É", "é"), ("[а-я]", "Ж"), ("k", "\u{212a}")] {
         let regex = Regex::new(source, fold).unwrap();
         assert_eq!(regex.is_match(text.as_bytes()), Matched::Yes, "{source}");
     }
