@@ -294,3 +294,6 @@ impl fmt::Debug for TrustPinned {
         write!(f, "TrustPinned({} certificates)", self.pinned.len())
     }
 }
+
+#[cfg(test)]
+mod tests;
