@@ -52,7 +52,10 @@ impl Fields {
     /// Hands over each group, `None` where it took no part, and says whether the expression matches.
     pub fn each<'a>(&self, text: &'a [u8], mut field: impl FnMut(&'static str, Option<&'a [u8]>)) -> bool {
         CAPTURES.with_borrow_mut(|captures| {
-            if self.regex.captures(text, captures) != Matched::Yes {
+            // Only what a sender calls binary comes here without being UTF-8; for Ruby its bytes are characters.
+            let is_text = text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok();
+            let matched = if is_text { self.regex.captures(text, captures) } else { self.regex.captures_bytes(text, captures) };
+            if matched != Matched::Yes {
                 return false;
             }
             for (name, group) in self.names.iter().zip(&captures.groups) {

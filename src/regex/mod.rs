@@ -161,14 +161,26 @@ impl Regex {
         })
     }
 
+    /// As [`Regex::captures`], for what is not text: any byte is a character, so that what is no UTF-8 can match too.
+    pub fn captures_bytes(&self, bytes: &[u8], into: &mut Captures) -> Matched {
+        into.groups.clear();
+        self.search_by(bytes, self.0.source.is_ascii() || bytes.is_ascii(), |groups| {
+            into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
+        })
+    }
+
     fn search(&self, text: &[u8], groups: impl FnOnce(&engine::Groups)) -> Matched {
+        self.search_by(text, text.is_ascii(), groups)
+    }
+
+    fn search_by(&self, text: &[u8], by_bytes: bool, groups: impl FnOnce(&engine::Groups)) -> Matched {
         let program = &*self.0;
         if let Some(required) = &program.required
             && required.find(text).is_none()
         {
             return Matched::No;
         }
-        let code = if text.is_ascii() { &program.ascii } else { &program.utf };
+        let code = if by_bytes { &program.ascii } else { &program.utf };
         match code.search(text, groups) {
             Found::Yes => Matched::Yes,
             Found::No => Matched::No,

@@ -43,7 +43,7 @@ fn compile() -> Result<Shapes, regex::Error> {
         r"(?i)(\d+\s*(?::\s*\d+(?:\s*:\s*\d+(?:[,.]\d*)?)?|h(?:\s*\d+m?(?:\s*\d+s?)?)?)(?:\s*{half})?|\d+\s*{half})(?:\s*({zone}))?"
     );
     Ok(Shapes {
-        iso8601: Regex::new(r"(?i)^\s*(-?\d+)-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d(?::?\d\d)?)?\s*$")?,
+        iso8601: Regex::new(r"(?i)^\s*(-?\d+)-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|[+-]\d\d(?::?\d\d)?)?\s*$")?,
         weekday: Regex::new(r"(?i)\b(sun|mon|tue|wed|thu|fri|sat)[^-/\d\s]*")?,
         time: Regex::new(&time)?,
         time_parts: Regex::new(r"(?i)^(\d+)\s*h?(?:\s*:?\s*(\d+)m?(?:\s*:?\s*(\d+)(?:[,.](\d*))?s?)?)?(?:\s*([ap])(?:m\b|\.m\.))?")?,
@@ -64,7 +64,7 @@ fn compile() -> Result<Shapes, regex::Error> {
 
 /// A time in the form of ISO 8601 that Ruby's `Time.iso8601` takes; without a zone it is on the local clock.
 pub fn iso8601(text: &str) -> Result<Read, NoTime> {
-    let refused = || NoTime(format!("invalid xmlschema date: {text:?}"));
+    let refused = || NoTime(format!("invalid xmlschema format: {text:?}"));
     let parts = shapes().and_then(|shapes| shapes.iso8601.captures(text)).ok_or_else(refused)?;
     let number = |at: usize| parts.get(at).map_or(Some(0), |part| part.as_str().parse::<i64>().ok()).ok_or_else(refused);
     let (year, month, day) = (number(1)?, number(2)?, number(3)?);
@@ -76,6 +76,9 @@ pub fn iso8601(text: &str) -> Result<Read, NoTime> {
     match parts.get(8) {
         Some(zone) => {
             let offset = zone_offset(zone.as_str(), year).unwrap_or(0);
+            if offset.abs() >= DAY {
+                return Err(NoTime("utc_offset out of range".to_owned()));
+            }
             Ok(Read { time: EventTime { sec: wall - offset, nsec }, offset, zoned: true })
         }
         None => Ok(local(wall, nsec)),
