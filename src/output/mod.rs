@@ -54,6 +54,12 @@ pub trait BufferedOutput: Send + Sync {
         Defaults::default()
     }
 
+    /// Whether it shows from outside which events shared a chunk, as where each becomes a file of its own. If so, `flush_mode immediate`
+    /// makes a chunk of each emit; otherwise it gathers what comes while the output is busy.
+    fn shows_chunks(&self) -> bool {
+        false
+    }
+
     /// Delivers a chunk.
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>>;
 }

@@ -94,6 +94,10 @@ impl BufferedOutput for FileOutput {
         DEFAULTS
     }
 
+    fn shows_chunks(&self) -> bool {
+        self.options.numbered
+    }
+
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
         Box::pin(async {
             if let Some(value) = name::escaping(&chunk.keys) {

@@ -17,9 +17,9 @@ mod write;
 
 pub use counters::{Count, Counters};
 
-use crate::buffer::{OverflowAction, Settings, Stage};
+use crate::buffer::{FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
-use crate::event::{Batch, Scope, Tag};
+use crate::event::{Batch, Event, Scope, Tag};
 use crate::log::PluginLog;
 use crate::net::Loops;
 use crate::output::BufferedOutput;
@@ -234,9 +234,15 @@ impl Delivery {
         );
     }
 
+    fn is_chunk_an_emit(&self) -> bool {
+        self.settings.flush_mode == FlushMode::Immediate && self.output.shows_chunks()
+    }
+
     /// After events have been staged: those who wait for that, and the end, have to know.
     fn after_append(&self) {
-        if self.settings.flush_mode == crate::buffer::FlushMode::Immediate {
+        if self.is_chunk_an_emit() {
+            self.queue_staged();
+        } else if self.settings.flush_mode == FlushMode::Immediate {
             self.queue_due();
         }
         if self.settings.burst_interval.is_some() {
@@ -254,7 +260,11 @@ impl Delivery {
 
 impl Sink for Delivery {
     fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
-        self.take(scope, tag, batch)
+        if !batch.is_coalesced() || !self.is_chunk_an_emit() {
+            return self.take(scope, tag, batch);
+        }
+        let one = |event: &Event<'a>| self.take(scope, tag, &Batch::single(scope, event.time, event.record.clone()));
+        batch.events(scope).iter().map(one).fold(Ok(()), Result::and)
     }
 
     fn limits(&self, _tag: &Tag, into: &mut Vec<Arc<Limit>>) {

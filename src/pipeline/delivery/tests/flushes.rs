@@ -69,6 +69,18 @@ async fn immediate_delivers_at_once_and_gathers_while_the_output_is_busy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_chunks_show_immediate_makes_one_of_each_emit() {
+    let config = "shows_chunks true\n<buffer>\nflush_mode immediate\n</buffer>";
+    let rig = Rig::start(config, |_, _| Act::TakeAfter(Duration::from_secs(1)));
+    rig.emit("t", [1, 2]).unwrap();
+    rig.emit_coalesced("t", [3, 4]).unwrap();
+    rig.emit("t", [5]).unwrap();
+    pass(10.0).await;
+    let chunks: Vec<Vec<i64>> = rig.attempts().into_iter().map(|attempt| attempt.numbers).collect();
+    assert_eq!(chunks, [vec![1, 2], vec![3], vec![4], vec![5]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn full_chunks_do_not_wait_for_the_interval() {
     let rig = Rig::start("<buffer>\nflush_interval 1h\nchunk_limit_records 3\n</buffer>", |_, _| Act::Take);
     rig.emit("t", 0..8).unwrap();

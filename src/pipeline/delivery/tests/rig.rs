@@ -58,6 +58,7 @@ struct Scripted {
     shared: Arc<Shared>,
     is_packed: bool,
     defaults: Defaults,
+    shows_chunks: bool,
 }
 
 impl BufferedOutput for Scripted {
@@ -71,6 +72,10 @@ impl BufferedOutput for Scripted {
             _ => return Err(FormatError { class: "ArgumentError", message: "no number".to_owned() }),
         }
         Ok(())
+    }
+
+    fn shows_chunks(&self) -> bool {
+        self.shows_chunks
     }
 
     fn buffer_defaults(&self) -> Defaults {
@@ -193,7 +198,8 @@ fn build(
         at_once: AtomicUsize::new(0),
         most_at_once: AtomicUsize::new(0),
     });
-    let output = Scripted { shared: Arc::clone(&shared), is_packed, defaults };
+    let shows_chunks = element.text("shows_chunks").is_some();
+    let output = Scripted { shared: Arc::clone(&shared), is_packed, defaults, shows_chunks };
     Ok((Delivery::new(Box::new(output), element, &context)?, shared))
 }
 
@@ -251,6 +257,21 @@ impl Rig {
         let batch = Batch::packed(scope.bytes(&bytes), count);
         let result = self.delivery.emit(&scope, &Tag::new(tag), &batch);
         (result, scope.take_rejected().into_iter().map(|rejected| format!("{}: {}", rejected.class, rejected.message)).collect())
+    }
+
+    /// Emits packed records that came in a message each.
+    pub fn emit_coalesced(&self, tag: &str, numbers: impl IntoIterator<Item = i64>) -> Result<(), EmitError> {
+        let scratch = Scratch::take();
+        let scope = scratch.scope();
+        let mut bytes = Vec::new();
+        let mut count = 0;
+        for number in numbers {
+            let mut record = Record::with_capacity(scope.bump(), 1);
+            record.set(b"n", Value::Int(number));
+            write_entry(EventTime::from_secs(1_700_000_000), &record, &mut bytes);
+            count += 1;
+        }
+        self.delivery.emit(&scope, &Tag::new(tag), &Batch::packed(scope.bytes(&bytes), count).coalesced())
     }
 
     /// Emits decoded events: `(seconds, number, kind)`.
