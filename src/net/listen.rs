@@ -332,3 +332,57 @@ fn unix_socket(path: &Path, options: SocketOptions) -> Result<unix::UnixListener
     socket.listen(options.backlog.unwrap_or(DEFAULT_BACKLOG).min(i32::MAX as u32) as i32)?;
     Ok(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_bound_is_named_with_its_cause() {
+        let first = Listener::tcp("127.0.0.1", 0, SocketOptions::default()).unwrap();
+        let port = first.port().unwrap();
+        let error = Listener::tcp("127.0.0.1", port, SocketOptions::default()).err().unwrap();
+        let text = format!("{error:#}");
+        assert!(text.contains(&format!("127.0.0.1:{port} (tcp)")) && text.contains("in use"), "{text}");
+        let error = bind_udp("no such host", 0, SocketOptions::default()).err().unwrap();
+        assert!(format!("{error:#}").contains("no such host"));
+    }
+
+    #[test]
+    fn names_and_both_families_are_bound() {
+        assert!(Listener::tcp("localhost", 0, SocketOptions { backlog: Some(5), ..SocketOptions::default() }).is_ok());
+        let Ok(six) = Listener::tcp("::", 0, SocketOptions::default()) else { return };
+        assert!(Listener::tcp("0.0.0.0", six.port().unwrap(), SocketOptions::default()).is_ok());
+    }
+
+    #[test]
+    fn connections_are_served_until_the_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let loops = Arc::new(Loops::start(2).unwrap());
+        runtime.block_on(async {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let options = SocketOptions { linger: Some(1), keepalive: true, receive_buffer: Some(1 << 16), ..SocketOptions::default() };
+            let listener = Listener::tcp("127.0.0.1", 0, options).unwrap();
+            let port = listener.port().unwrap();
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            let echo = |mut stream: Stream, peer: Peer| async move {
+                assert_eq!(peer.address(), "127.0.0.1");
+                let byte = stream.read_u8().await.unwrap_or_default();
+                let _ = stream.write_u8(byte).await;
+            };
+            let ended = async move {
+                let _ = ended.await;
+            };
+            let server = tokio::spawn(listener.serve(loops, ended, Duration::from_secs(20), echo));
+            let mut early = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let mut other = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            other.write_u8(2).await.unwrap();
+            assert_eq!(other.read_u8().await.unwrap(), 2);
+            end.send(()).unwrap();
+            early.write_u8(1).await.unwrap();
+            assert_eq!(early.read_u8().await.unwrap(), 1);
+            server.await.unwrap().unwrap();
+            assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+        });
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the end of the process waits for connections to finish what they have received.
-pub(super) const STOP_WAIT: Duration = Duration::from_secs(5);
+pub(super) const STOP_WAIT: Duration = Duration::from_secs(4);
 
 crate::section! {
     /// Takes events by the forward protocol, over TCP; UDP heartbeats on the same port are answered.
