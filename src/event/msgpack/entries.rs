@@ -162,10 +162,14 @@ fn check_pairs(reader: &mut Reader<'_>, count: usize, depth: usize, mut keys: Ke
     let start = *reader;
     let mut repeated = false;
     for _ in 0..count {
-        let Head::Str(length) = reader.head()? else { return Err(Invalid::Type) };
-        let key = reader.take(length)?;
+        let key = match reader.usual_text() {
+            Some(key) => key,
+            None => rare_key(reader)?,
+        };
         repeated |= keys.add(key);
-        check_value(reader, depth)?;
+        if reader.usual_text().is_none() {
+            check_value(reader, depth)?;
+        }
     }
     if repeated && !keys_differ(start, count)? {
         return Err(Invalid::Type);
@@ -173,7 +177,6 @@ fn check_pairs(reader: &mut Reader<'_>, count: usize, depth: usize, mut keys: Ke
     Ok(())
 }
 
-#[inline]
 fn check_value(reader: &mut Reader<'_>, depth: usize) -> Result<(), Invalid> {
     match reader.head()? {
         Head::Str(length) | Head::Bin(length) | Head::Ext(_, length) => reader.take(length).map(drop),
@@ -181,6 +184,14 @@ fn check_value(reader: &mut Reader<'_>, depth: usize) -> Result<(), Invalid> {
         Head::Array(count) => (0..count).try_for_each(|_| check_value(reader, depth + 1)),
         Head::Map(count) => check_map(reader, count, depth + 1),
         _ => Ok(()),
+    }
+}
+
+#[cold]
+fn rare_key<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Invalid> {
+    match reader.head()? {
+        Head::Str(length) => reader.take(length),
+        _ => Err(Invalid::Type),
     }
 }
 

@@ -177,6 +177,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The text that comes next where it is of the usual length (up to 64 KiB); for all else `None`, and the cursor stays.
+    /// This is what nearly all keys and values are, and so worth a way of its own.
+    #[inline(always)]
+    pub fn usual_text(&mut self) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(self.at..)?;
+        let (head, length) = match *rest.first()? {
+            marker @ 0xa0..=0xbf => (1, (marker & 0x1f) as usize),
+            0xd9 => (2, *rest.get(1)? as usize),
+            0xda => (3, u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?]) as usize),
+            _ => return None,
+        };
+        let text = rest.get(head..head + length)?;
+        self.at += head + length;
+        Some(text)
+    }
+
     /// Passes over one value of any type.
     pub fn skip(&mut self) -> Result<(), Invalid> {
         self.at = super::skip(self.bytes, self.at)?;

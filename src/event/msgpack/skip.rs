@@ -109,6 +109,9 @@ fn skip_values(reader: &mut Reader<'_>, count: usize, depth: usize) -> Result<()
         return Err(Invalid::TooDeep);
     }
     for _ in 0..count {
+        if reader.usual_text().is_some() {
+            continue;
+        }
         match reader.head()? {
             Head::Str(length) | Head::Bin(length) | Head::Ext(_, length) => {
                 reader.take(length)?;
