@@ -87,7 +87,7 @@ struct Texts {
 
 impl Search {
     async fn deliver(&self, chunk: &Chunk) -> Result<(), WriteError> {
-        let cluster = self.cluster(chunk).map_err(|why| WriteError::Unrecoverable(anyhow::anyhow!(why)))?;
+        let cluster = self.cluster(chunk).map_err(|why| WriteError::Retry(anyhow::anyhow!(why)))?;
         let dialect = self.dialect(&cluster).await?;
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);

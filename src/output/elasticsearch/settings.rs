@@ -242,6 +242,11 @@ impl Reader<'_> {
         if params.cloud_id.is_none() && text.contains("${") {
             return Ok(());
         }
+        if params.cloud_id.is_none() && text.trim().is_empty() {
+            // Fluentd: takes that too; it mostly comes from a variable of the environment that is not set here but where it runs.
+            self.diagnostics.warn("FLM0606", Some(self.span(name)), format!("{name} is empty: as long as it is, nothing is delivered"));
+            return Ok(());
+        }
         servers(params, text).map(|_| ()).map_err(|why| self.refuse("FLM0606", name, why))
     }
 

@@ -2,6 +2,7 @@
 
 use super::settings;
 use crate::config::Severity;
+use crate::output::WriteError;
 use crate::output::elasticsearch::hosts::Server;
 use crate::output::elasticsearch::version::Product;
 
@@ -88,6 +89,18 @@ fn servers_in_all_notations() {
     let cloud = servers("cloud_id name:ZXUuZXhhbXBsZS5vcmckY2x1c3RlciRraWJhbmE=\ncloud_auth joe:a:b");
     assert_eq!(cloud, [Server { tls: true, login: login("joe", "a:b"), ..server("cluster.eu.example.org", 443) }]);
     assert_eq!(servers("host es-${tag}"), [server("es-t", 9200)]);
+}
+
+#[test]
+fn no_server_is_only_warned_about() {
+    let (result, diagnostics) = settings(Product::Elasticsearch, "host \"\"");
+    assert!(result.is_ok());
+    assert!(
+        diagnostics.findings().iter().any(|finding| finding.severity == Severity::Warning && finding.message.contains("host is empty"))
+    );
+    assert!(
+        super::Bench::new("host \"\"").write(&super::chunk("t", &[(0, "{}")])).is_err_and(|error| matches!(error, WriteError::Retry(_)))
+    );
 }
 
 #[test]
