@@ -24,9 +24,10 @@
 //! |---|---|
 //! | [`log`] | the daemon's own log |
 //! | [`event`], [`regex`] | tag, time, value, record, batch, with their msgpack and JSON forms and Ruby's time formats; Ruby's regular expressions |
+//! | [`ruby`] | the part of Ruby that configurations embed and records are transformed by: read once, run within bounds |
 //! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
 //! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
-//! | [`parser`], [`formatter`], [`buffer`], [`forward`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol |
+//! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
 //! | [`supervisor`] | the life of the process |
@@ -61,6 +62,7 @@
 pub mod buffer;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod event;
 pub mod filter;
 pub mod formatter;
@@ -73,4 +75,5 @@ pub mod parser;
 pub mod pipeline;
 pub mod plugin;
 pub mod regex;
+pub mod ruby;
 pub mod supervisor;

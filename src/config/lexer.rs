@@ -151,6 +151,10 @@ impl<'a> Scanner<'a> {
 /// Quotes, nested braces, interpolation, comments and regular expressions are stepped over, so that what is found is the shortest
 /// end at which the code can be complete.
 pub fn code_stop(text: &str, start: usize) -> Option<usize> {
+    // Fluentd: the first bracket at which the code is complete. What cannot be read at all is bounded by its brackets, to be refused as a whole.
+    if let Some(end) = super::ruby::code_end(text, start) {
+        return Some(end);
+    }
     let bytes = text.as_bytes();
     let mut closers = vec![b'}'];
     let mut pos = start;

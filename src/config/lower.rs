@@ -200,7 +200,7 @@ impl<'a> Lowerer<'a> {
         ruby::evaluate(code, self.environment).unwrap_or_else(|why| {
             self.errors += 1;
             self.diagnostics.error("FLM0107", Some(span), format!("embedded Ruby #{{{code}}}: {why}"));
-            ruby::Value::Nil
+            ruby::Value::Text(String::new())
         })
     }
 

@@ -1,7 +1,6 @@
 //! Values as Ruby's `to_s` and `inspect` write them, for the places where Fluentd puts values into text.
 
 use super::{EventTime, Value, json, msgpack};
-use std::sync::LazyLock;
 
 /// A value as `to_s`: texts as they are, nil as nothing, the others as [`inspect`].
 pub fn to_s(value: &Value<'_>, out: &mut Vec<u8>) {
@@ -121,13 +120,9 @@ fn inspect_char(character: char, next: Option<char>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short as u8]);
 }
 
+/// A Ruby without a locale, as Fluentd runs in a container, shows nothing beyond ASCII as it is.
 fn is_printable(character: char) -> bool {
-    /// What Ruby escapes: control characters but the white space among them, and what Unicode has not assigned.
-    static UNPRINTABLE: LazyLock<Option<regex::Regex>> = LazyLock::new(|| regex::Regex::new(r"[\p{Cc}\p{Cn}&&[^\u{85}]]").ok());
-    match character {
-        ' '..='~' => true,
-        _ => !UNPRINTABLE.as_ref().is_some_and(|unprintable| unprintable.is_match(character.encode_utf8(&mut [0; 4]))),
-    }
+    matches!(character, ' '..='~')
 }
 
 /// The name of the class that a value has in Ruby.

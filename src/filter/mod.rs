@@ -1,6 +1,10 @@
 //! Filters: what is done to events on their way. Each is one file and one row of [`FILTERS`].
 
+pub mod grep;
 pub mod parser;
+pub mod record_modifier;
+pub mod record_transformer;
+pub mod stdout;
 
 use crate::event::{Batch, Scope, Tag};
 use crate::plugin::{Compat, Plugin};
@@ -12,5 +16,10 @@ pub trait Filter: Send + Sync {
 }
 
 /// All filters.
-pub static FILTERS: &[Plugin<Box<dyn Filter>>] =
-    &[Plugin { name: "parser", section: &parser::Params::SECTION, compat: &[Compat::Parser], build: parser::build }];
+pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[
+    Plugin { name: "grep", section: &grep::Params::SECTION, compat: &[], build: grep::build },
+    Plugin { name: "parser", section: &parser::Params::SECTION, compat: &[Compat::Parser], build: parser::build },
+    Plugin { name: "record_modifier", section: &record_modifier::Params::SECTION, compat: &[], build: record_modifier::build },
+    Plugin { name: "record_transformer", section: &record_transformer::Params::SECTION, compat: &[], build: record_transformer::build },
+    Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },
+];

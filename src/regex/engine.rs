@@ -134,11 +134,11 @@ impl Code {
         let _ = self.jit.set(false);
     }
 
-    /// Searches the text. `groups` is called with the reader of group offsets where there is a match.
-    pub(super) fn search(&self, text: &[u8], groups: impl FnOnce(&Groups)) -> Found {
+    /// Searches the text at and behind `from`, which is within it. `groups` is called with the reader of group offsets where there is a match.
+    pub(super) fn search(&self, text: &[u8], from: usize, groups: impl FnOnce(&Groups)) -> Found {
         MACHINE.with_borrow_mut(|machine| {
             machine.make_room(self.groups + 1);
-            let found = machine.search(self, text);
+            let found = machine.search(self, text, from);
             match found {
                 Found::Yes => groups(&Groups { offsets: machine.offsets, count: self.groups }),
                 Found::No => {}
@@ -232,12 +232,12 @@ impl Machine {
         self.room = groups;
     }
 
-    fn search(&mut self, code: &Code, text: &[u8]) -> Found {
-        let length = text.len().max(64);
+    fn search(&mut self, code: &Code, text: &[u8], from: usize) -> Found {
+        let length = (text.len() - from).max(64);
         let mut window = if code.one_start || length <= SHORT_TEXT_BYTES {
-            Window { from: 0, starts: usize::MAX, steps: (CALL_BUDGET / (length * length)).clamp(LEAST_STEPS, FIRST_STEPS) }
+            Window { from, starts: usize::MAX, steps: (CALL_BUDGET / (length * length)).clamp(LEAST_STEPS, FIRST_STEPS) }
         } else {
-            Window { from: 0, starts: 64, steps: (CALL_BUDGET / (length * 64)).clamp(LEAST_STEPS, FIRST_STEPS) }
+            Window { from, starts: 64, steps: (CALL_BUDGET / (length * 64)).clamp(LEAST_STEPS, FIRST_STEPS) }
         };
         let jit = code.has_jit();
         let first = self.call(code, text, window, jit);

@@ -73,6 +73,9 @@ struct Program {
     names: Vec<String>,
     /// For each name the engine's groups that carry it, the last first.
     groups: Vec<Vec<usize>>,
+    /// The groups that Ruby numbers, and the engine's groups that each became.
+    numbered: Vec<Vec<usize>>,
+    numbered_names: Vec<Option<String>>,
     required: Option<Finder<'static>>,
     ascii: Code,
     utf: Code,
@@ -90,7 +93,20 @@ pub struct Captures {
 impl Regex {
     /// Compiles Ruby syntax.
     pub fn new(source: &str, flags: Flags) -> Result<Regex, RegexError> {
-        let syntax = syntax::parse(source, flags)?;
+        Regex::of_syntax(source, flags, syntax::parse(source, flags)?)
+    }
+
+    /// Compiles Ruby syntax so that groups without names can be asked for too, by [`Regex::groups_from`].
+    pub fn with_groups(source: &str, flags: Flags) -> Result<Regex, RegexError> {
+        let mut syntax = syntax::parse(source, flags)?;
+        if !syntax.groups.is_empty() && syntax.groups.iter().all(Option::is_none) {
+            // As though the expression itself referred to them: else they need not be told apart.
+            syntax.numbered_reference = syntax.numbered_reference.max(Some(1));
+        }
+        Regex::of_syntax(source, flags, syntax)
+    }
+
+    fn of_syntax(source: &str, flags: Flags, syntax: syntax::Syntax) -> Result<Regex, RegexError> {
         check::check(&syntax)?;
         let mut minds_start = false;
         check::visit(&syntax.root, &mut |node| minds_start |= *node == ast::Node::Assert(ast::Assert::SearchStart));
@@ -107,12 +123,17 @@ impl Regex {
             });
             groups[at].extend(numbers);
         }
+        // Where groups have names, those without are not numbered.
+        let numbered = syntax.groups.iter().zip(&utf.numbers[1..]).filter(|(name, _)| names.is_empty() || name.is_some());
+        let (numbered_names, numbered) = numbered.map(|(name, numbers)| (name.clone(), numbers.clone())).unzip();
         groups.iter_mut().for_each(|numbers| numbers.sort_unstable_by(|a, b| b.cmp(a)));
         Ok(Regex(Arc::new(Program {
             source: source.to_owned(),
             flags,
             names,
             groups,
+            numbered,
+            numbered_names,
             required: literal::required(&syntax.root),
             ascii: Code::new(&ascii.pattern, false, minds_start, ascii.count)?,
             utf: Code::new(&utf.pattern, true, minds_start, utf.count)?,
@@ -149,14 +170,14 @@ impl Regex {
     /// Finds the leftmost match: the bytes of the whole of it.
     pub fn find(&self, text: &[u8]) -> (Option<(usize, usize)>, Matched) {
         let mut whole = None;
-        let matched = self.search(text, |groups| whole = groups.get(0));
+        let matched = self.search(text, 0, |groups| whole = groups.get(0));
         (whole, matched)
     }
 
     /// Finds the leftmost match and where its named groups are (a repeated name: the last group that took part).
     pub fn captures(&self, text: &[u8], into: &mut Captures) -> Matched {
         into.groups.clear();
-        self.search(text, |groups| {
+        self.search(text, 0, |groups| {
             into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
         })
     }
@@ -164,16 +185,34 @@ impl Regex {
     /// As [`Regex::captures`], for what is not text: any byte is a character, so that what is no UTF-8 can match too.
     pub fn captures_bytes(&self, bytes: &[u8], into: &mut Captures) -> Matched {
         into.groups.clear();
-        self.search_by(bytes, self.0.source.is_ascii() || bytes.is_ascii(), |groups| {
+        self.search_by(bytes, 0, self.0.source.is_ascii() || bytes.is_ascii(), |groups| {
             into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
         })
     }
 
-    fn search(&self, text: &[u8], groups: impl FnOnce(&engine::Groups)) -> Matched {
-        self.search_by(text, text.is_ascii(), groups)
+    /// Finds the leftmost match at or behind the byte `from` and where all its groups are: the whole match first, then those that Ruby
+    /// numbers, which are the named ones where there are any.
+    pub fn groups_from(&self, text: &[u8], from: usize, into: &mut Vec<Option<(usize, usize)>>) -> Matched {
+        into.clear();
+        if from > text.len() {
+            return Matched::No;
+        }
+        self.search(text, from, |groups| {
+            into.push(groups.get(0));
+            into.extend(self.0.numbered.iter().map(|numbers| numbers.iter().rev().find_map(|number| groups.get(*number))));
+        })
     }
 
-    fn search_by(&self, text: &[u8], by_bytes: bool, groups: impl FnOnce(&engine::Groups)) -> Matched {
+    /// The names of the groups that [`Regex::groups_from`] gives behind the whole match; `None` for those without.
+    pub fn numbered_names(&self) -> &[Option<String>] {
+        &self.0.numbered_names
+    }
+
+    fn search(&self, text: &[u8], from: usize, groups: impl FnOnce(&engine::Groups)) -> Matched {
+        self.search_by(text, from, text.is_ascii(), groups)
+    }
+
+    fn search_by(&self, text: &[u8], from: usize, by_bytes: bool, groups: impl FnOnce(&engine::Groups)) -> Matched {
         let program = &*self.0;
         if let Some(required) = &program.required
             && required.find(text).is_none()
@@ -181,7 +220,7 @@ impl Regex {
             return Matched::No;
         }
         let code = if by_bytes { &program.ascii } else { &program.utf };
-        match code.search(text, groups) {
+        match code.search(text, from, groups) {
             Found::Yes => Matched::Yes,
             Found::No => Matched::No,
             Found::Bounded => {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["log"],
     &["event", "regex"],
+    &["ruby"],
     &["config"],
     &["plugin", "net"],
-    &["parser", "formatter", "buffer", "forward"],
+    &["parser", "formatter", "buffer", "forward", "console"],
     &["input", "filter", "output"],
     &["pipeline"],
     &["supervisor"],

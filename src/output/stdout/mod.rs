@@ -1,14 +1,12 @@
 //! `stdout`: prints events.
 
-mod pipe;
-
 use super::{BufferedOutput, Output, SyncOutput, WriteError};
 use crate::buffer::{Chunk, Defaults};
 use crate::config::{Element, Refused};
+use crate::console::Pipe;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
 use crate::plugin::{BoxFuture, Context, EmitError, Limit};
-use pipe::Pipe;
 use std::cell::RefCell;
 use std::sync::Arc;
 
