@@ -5,6 +5,7 @@ use super::super::lexer::code_stop;
 use super::super::ruby::{self, Environment};
 use super::super::{Diagnostics, Element, Param, ParamValue};
 use super::node::{Content, Node};
+use super::scalar::Scalar;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -51,6 +52,8 @@ impl Builder<'_> {
 
     fn top_section(&mut self, name: &str, node: &Rc<Node>, parent: &mut Element) {
         match name {
+            // A section with nothing in it, such as one whose lines are all comments, is none.
+            _ if matches!(node.content, Content::Scalar(Scalar::Null | Scalar::Bool(false))) => {}
             "source" => self.section(name, node, None, parent),
             "filter" | "match" => self.section(name, node, Some("$tag"), parent),
             "label" | "worker" => {
@@ -66,8 +69,8 @@ impl Builder<'_> {
         }
     }
 
-    /// A map as a section; `tag` is the key that holds its argument, `$arg` otherwise.
-    fn section(&mut self, name: &str, node: &Node, tag: Option<&str>, parent: &mut Element) {
+    /// A map as a section; `arg_key` is the key that holds its argument.
+    fn section(&mut self, name: &str, node: &Node, arg_key: Option<&str>, parent: &mut Element) {
         let Content::Map(entries) = &node.content else {
             self.fault(node, &format!("'{name}' is a section: expected a map"));
             return;
@@ -75,24 +78,29 @@ impl Builder<'_> {
         if !self.count(node) {
             return;
         }
-        let arg_key = tag.unwrap_or("$arg");
-        let arg = node.get(arg_key).map_or(String::new(), |arg| self.arg(arg));
+        let arg = arg_key.and_then(|key| node.get(key)).map_or(String::new(), |arg| self.arg(arg));
         let mut element = Element::new(name, &arg, node.span);
         element.stand_in(parent);
         for (key, known) in [("$type", "@type"), ("$label", "@label"), ("$id", "@id"), ("$log_level", "@log_level")] {
-            if let Some(value) = node.get(key) {
+            let given = node.get(key).filter(|value| !matches!(value.content, Content::Scalar(Scalar::Null | Scalar::Bool(false))));
+            if let Some(value) = given {
                 self.param(known, value, &mut element);
             }
         }
-        for (key, value) in
-            entries.iter().filter(|(key, _)| key != arg_key && !matches!(key.as_str(), "$type" | "$label" | "$id" | "$log_level"))
+        for (key, value) in entries
+            .iter()
+            .filter(|(key, _)| Some(key.as_str()) != arg_key && !matches!(key.as_str(), "$type" | "$label" | "$id" | "$log_level"))
         {
             match &value.content {
-                Content::Map(_) => self.section(key, value, None, &mut element),
-                Content::List(items) if items.iter().all(|item| matches!(item.content, Content::Scalar(_) | Content::Ruby(_))) => {
+                Content::Map(_) => self.section(key, value, Some("$arg"), &mut element),
+                // Fluentd: a list of texts is refused, although there is no other way to write one.
+                Content::List(items)
+                    if !items.is_empty() && items.iter().all(|item| matches!(item.content, Content::Scalar(_) | Content::Ruby(_))) =>
+                {
                     self.param(key, value, &mut element);
                 }
-                Content::List(items) => items.iter().for_each(|item| self.section(key, item, None, &mut element)),
+                // Fluentd: `$arg` in a list's sections is a parameter that nobody reads.
+                Content::List(items) => items.iter().for_each(|item| self.section(key, item, Some("$arg"), &mut element)),
                 _ => self.param(key, value, &mut element),
             }
         }
@@ -105,7 +113,7 @@ impl Builder<'_> {
             return;
         }
         let value = match &node.content {
-            Content::Scalar(super::scalar::Scalar::Null) => ParamValue::Nil,
+            Content::Scalar(Scalar::Null) => ParamValue::Nil,
             Content::Scalar(scalar) => ParamValue::Text(scalar.text()),
             Content::Ruby(text) => self.ruby(text, node),
             _ => ParamValue::Text(self.json(node).dump()),
