@@ -2,7 +2,7 @@
 
 use crate::config::{Diagnostics, Element, LoadOptions, Refused, Span, System, load};
 use crate::event::json::{Document, Engine, Style, read, write_record};
-use crate::event::{Batch, EventTime, Scratch, Tag};
+use crate::event::{Batch, EventTime, Record, Scope, Scratch, Tag, Value};
 use crate::filter::{FILTERS, Filter};
 use crate::log::PluginLog;
 use crate::plugin::{Context, Emitter, Host, Sink};
@@ -38,17 +38,24 @@ fn build(lines: &str) -> Result<Box<dyn Filter>, String> {
 
 /// What comes out of the filter for one record at second 100: events as `seconds record`, then rejected ones as `! class: message`.
 fn run(lines: &str, record: &str) -> Vec<String> {
-    let filter = build(lines).expect("valid");
+    run_bytes(lines, record.as_bytes())
+}
+
+fn run_bytes(lines: &str, record: &[u8]) -> Vec<String> {
     let scratch = Scratch::take();
     let scope = scratch.scope();
-    let record = match read(scope.bump(), scope.bytes(record.as_bytes()), Engine::Oj) {
-        Ok(Document::Record(record)) => record,
+    match read(scope.bump(), scope.bytes(record), Engine::Oj) {
+        Ok(Document::Record(record)) => run_record(lines, &scope, record),
         other => panic!("{other:?}"),
-    };
-    let mut batch = Batch::single(&scope, EventTime::from_secs(100), record);
-    filter.filter(&scope, &Tag::new("t"), &mut batch);
+    }
+}
+
+fn run_record<'a>(lines: &str, scope: &Scope<'a>, record: Record<'a>) -> Vec<String> {
+    let filter = build(lines).expect("valid");
+    let mut batch = Batch::single(scope, EventTime::from_secs(100), record);
+    filter.filter(scope, &Tag::new("t"), &mut batch);
     let mut seen: Vec<String> = Vec::new();
-    for event in batch.events(&scope) {
+    for event in batch.events(scope) {
         let mut text = Vec::new();
         write_record(&event.record, Style::Oj, &mut text);
         let now = EventTime::now().sec - event.time.sec < 100;
@@ -191,4 +198,18 @@ fn wrong_parameters_are_refused_in_the_known_words() {
         let why = build(lines).err().unwrap_or_default();
         assert!(why.contains(message), "{lines}: {why}");
     }
+}
+
+#[test]
+fn text_that_is_no_utf8_is_refused_or_mended_and_bytes_are_bytes() {
+    let lines = "key_name m\nreserve_time true\n<parse>\n@type regexp\nexpression /^(?<k>[^=]+)=(?<v>.*)$/\n</parse>";
+    let mended = format!("replace_invalid_sequence true\n{lines}");
+    let invalid = b"{\"m\":\"k=\xff\xfe!\"}";
+    assert_eq!(run_bytes(lines, invalid), ["! ArgumentError: invalid byte sequence in UTF-8"]);
+    assert_eq!(run_bytes(&mended, invalid), [r#"100 {"k":"k","v":"??!"}"#]);
+    let scratch = Scratch::take();
+    let scope = scratch.scope();
+    let mut record = Record::with_capacity(scope.bump(), 1);
+    record.push(Value::text("m"), Value::Bin(b"k=\xff!"));
+    assert_eq!(run_record(lines, &scope, record), ["100 {\"k\":\"k\",\"v\":\"\u{fffd}!\"}"]);
 }
