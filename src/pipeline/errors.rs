@@ -2,8 +2,8 @@
 
 use crate::event::json::{self, Style};
 use crate::event::{Batch, Record, Rejected, Scope, Tag};
-use crate::plugin::{EmitError, Emitter};
-use std::sync::OnceLock;
+use crate::plugin::{EmitError, Emitter, Limit};
+use std::sync::{Arc, OnceLock};
 
 /// Where rejected events go; shared by all routers.
 #[derive(Default)]
@@ -15,6 +15,15 @@ impl ErrorRoute {
     /// Leads rejected events to the `@ERROR` label.
     pub fn lead_to(&self, label: Emitter) {
         let _ = self.label.set(label);
+    }
+
+    /// The limits behind the `@ERROR` label for this tag.
+    pub fn limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
+        let mut limits = Vec::new();
+        if let Some(route) = self.label.get().and_then(Emitter::route) {
+            route.limits(tag, &mut limits);
+        }
+        limits
     }
 
     /// Sends on what has been rejected in this scope.

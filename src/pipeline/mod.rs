@@ -23,9 +23,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long inputs have to finish what they have received, once they are told to stop.
-const INPUT_STOP_WAIT: Duration = Duration::from_secs(5);
-/// How long outputs have to deliver what is left, once the inputs have stopped.
-const FLUSH_WAIT: Duration = Duration::from_secs(30);
+const INPUT_STOP_WAIT: Duration = Duration::from_secs(4);
+/// How long outputs have to deliver what is left, once the inputs have stopped; with the rest within the ten seconds after which Docker kills.
+const FLUSH_WAIT: Duration = Duration::from_secs(6);
 
 /// An input that has not been started.
 struct Idle {

@@ -30,6 +30,7 @@ struct Path {
     filters: Vec<(Arc<dyn Filter>, PluginLog)>,
     output: Option<(Arc<dyn Sink>, PluginLog)>,
     limits: OnceLock<Vec<Arc<Limit>>>,
+    meets_errors: OnceLock<bool>,
 }
 
 thread_local! {
@@ -127,6 +128,24 @@ impl Router {
         }
     }
 
+    /// Whether what the filters let pass and what they reject end in one place, so that the order of both shows there.
+    fn meets_errors(&self, path: &Path, tag: &Tag) -> bool {
+        *path.meets_errors.get_or_init(|| {
+            let errors = self.errors.limits(tag);
+            let ends = path.limits.get_or_init(|| path.find_limits(tag));
+            !path.filters.is_empty() && ends.iter().any(|end| errors.iter().any(|error| Arc::ptr_eq(end, error)))
+        })
+    }
+
+    /// Messages that arrived together are filtered one by one, as they would be had they come apart.
+    fn run_apart<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        for event in batch.events(scope) {
+            let mut one = Batch::single(scope, event.time, event.record.clone());
+            self.run(path, scope, tag, &mut one)?;
+        }
+        Ok(())
+    }
+
     fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
         for (filter, log) in &path.filters {
             log.enter(|| filter.filter(scope, tag, batch));
@@ -152,7 +171,11 @@ impl Route for Router {
             return Err(EmitError { class: "SystemStackError", message, settled: false });
         }
         let path = self.path(tag);
-        let result = scope.deeper(|| self.run(&path, scope, tag, &mut batch));
+        let apart = batch.is_coalesced() && batch.len() > 1 && self.meets_errors(&path, tag);
+        let result = scope.deeper(|| match apart {
+            true => self.run_apart(&path, scope, tag, &batch),
+            false => self.run(&path, scope, tag, &mut batch),
+        });
         match result {
             Ok(()) => Ok(()),
             // The events concerned have been rejected one by one; the others are where they belong.
