@@ -116,18 +116,8 @@ impl Defaults {
 
 /// Reads a section with an output's own defaults under it.
 pub(super) fn read(buffer: &Element, defaults: &Defaults, diagnostics: &Diagnostics) -> Result<Params, Refused> {
-    let mut merged = buffer.clone();
     for (name, value) in defaults.params {
-        if merged.param(name).is_none() {
-            merged.set(name, value, buffer.span);
-        }
+        buffer.set_default(name, value);
     }
-    let params = Params::read(&merged, diagnostics);
-    buffer.declare(&Params::SECTION);
-    for param in &buffer.params {
-        if merged.param(&param.key).is_some_and(|read| read.used.get()) {
-            param.used.set(true);
-        }
-    }
-    params
+    Params::read(buffer, diagnostics)
 }

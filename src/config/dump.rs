@@ -40,7 +40,7 @@ fn shown(element: &Element, key: &str, value: &ParamValue, plugin: bool) -> Stri
     }
     match value {
         ParamValue::Nil => String::new(),
-        ParamValue::Default => declared.map_or(String::new(), default_text),
+        ParamValue::Default => declared.map_or(String::new(), |declared| default_text(declared, element.default_of(key).as_deref())),
         ParamValue::Text(text) if is_string(element, key, declared, plugin) => format!("\"{}\"", escaped(text)),
         ParamValue::Text(text) => text.clone(),
     }
@@ -60,8 +60,8 @@ fn is_string(element: &Element, key: &str, declared: Option<&Declared>, plugin: 
     }
 }
 
-fn default_text(declared: &Declared) -> String {
-    let text = declared.default.unwrap_or("");
+fn default_text(declared: &Declared, own: Option<&str>) -> String {
+    let text = own.or(declared.default).unwrap_or("");
     match declared.kind {
         Kind::Size => Size::from_literal(text, false).map_or_else(|_| text.to_owned(), |size| size.0.to_string()),
         Kind::Time => Seconds::from_literal(text, false).map_or_else(|_| text.to_owned(), |seconds| seconds.0.to_string()),

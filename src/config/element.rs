@@ -56,6 +56,8 @@ pub struct Element {
     quiet: Vec<String>,
     /// Whether something in it could not be read.
     damaged: bool,
+    /// Defaults that a plugin gives in place of the declared ones.
+    defaults: RefCell<Vec<(String, String)>>,
 }
 
 /// Sections that belong to a plugin of their own, or to none.
@@ -150,6 +152,18 @@ impl Element {
     /// The declarations that read this section, the outer plugin's first.
     pub fn declarations(&self) -> Vec<&'static Section> {
         self.declared.borrow().clone()
+    }
+
+    /// Gives a parameter another default than the declared one, in the configuration's own syntax.
+    pub fn set_default(&self, key: &str, value: &str) {
+        let mut defaults = self.defaults.borrow_mut();
+        defaults.retain(|(known, _)| known != key);
+        defaults.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// What [`Element::set_default`] has given.
+    pub fn default_of(&self, key: &str) -> Option<String> {
+        self.defaults.borrow().iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
     }
 
     /// Notes that something in this section could not be read.

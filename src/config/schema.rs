@@ -108,6 +108,8 @@ impl Section {
 
 /// Reads one declared parameter of an element; faults go to `diagnostics`.
 pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) -> Result<T, Refused> {
+    let own_default = element.default_of(declared.name);
+    let default = own_default.as_deref().or(declared.default);
     let named = element.param(declared.name);
     let param = named.or_else(|| declared.alias.and_then(|alias| element.param(alias)));
     let (text, span) = match param {
@@ -116,20 +118,20 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
             say_if_old(element, declared, param.span, diagnostics)?;
             match &param.value {
                 ParamValue::Text(text) => (Some(text.as_str()), param.value_span),
-                ParamValue::Default if declared.required => {
+                ParamValue::Default if declared.required && default.is_none() => {
                     let message = format!("'{}' doesn't have default value", declared.name);
                     return Err(diagnostics.error("FLM0209", Some(param.value_span), message));
                 }
-                ParamValue::Default => (declared.default, param.value_span),
+                ParamValue::Default => (default, param.value_span),
                 // What has a default other than nil cannot be nil either.
-                ParamValue::Nil if declared.required || declared.default.is_some() => {
+                ParamValue::Nil if declared.required || default.is_some() => {
                     let message = format!("'{}' parameter is required but nil is specified", declared.name);
                     return Err(diagnostics.error("FLM0203", Some(param.value_span), message));
                 }
                 ParamValue::Nil => (None, param.value_span),
             }
         }
-        None => (declared.default, element.span),
+        None => (default, element.span),
     };
     let Some(text) = text else {
         return T::absent().ok_or_else(|| {

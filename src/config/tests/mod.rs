@@ -17,6 +17,8 @@ fn environment() -> Environment {
     Environment {
         variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         hostname: "here".to_owned(),
+        // Damaged texts would otherwise run damaged commands.
+        trusted: false,
         ..Environment::of_process()
     }
 }

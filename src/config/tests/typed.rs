@@ -119,6 +119,18 @@ fn nil_and_default_are_only_for_parameters_that_have_them() {
 }
 
 #[test]
+fn a_plugin_can_change_a_default() {
+    let diagnostics = Diagnostics::new();
+    let root = load(&options("<server>\nhost \"#{use_default}\"\nport \"#{use_default}\"\n</server>"), &diagnostics).expect("is read");
+    let element = &root.children[0];
+    element.set_default("port", "7");
+    element.set_default("host", "h");
+    let server = Server::read(element, &diagnostics).expect("is valid");
+    assert_eq!((server.host.as_str(), server.port), ("h", 7));
+    assert_eq!(dump(element), "<server>\n  host h\n  port 7\n</server>\n");
+}
+
+#[test]
 fn doubtful_values_are_warned_about() {
     let (_, diagnostics, _) = plugin(&format!("{WHOLE}limit 1.5k\nwait 1h30m\nmaybe on\nolder x"));
     let warned = findings(&diagnostics, Severity::Warning);
