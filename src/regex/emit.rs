@@ -37,6 +37,7 @@ pub(super) fn emit(syntax: &Syntax, ascii: bool) -> Result<Emitted, RegexError> 
         ascii,
         out: String::new(),
         fold: false,
+        newline: false,
         looks: 0,
         silent: 0,
         count: 0,
@@ -86,6 +87,8 @@ struct Emitter<'s> {
     out: String,
     /// Whether the text written so far has left case ignored.
     fold: bool,
+    /// Whether it has left the dot matching newlines.
+    newline: bool,
     /// Look-arounds that are open.
     looks: usize,
     /// Places whose groups do not capture that are open.
@@ -102,11 +105,11 @@ impl Emitter<'_> {
         match node {
             Node::Empty => {}
             Node::Char { char, fold } => self.char(*char, *fold),
-            Node::Any { newline } => self.out.push_str(if *newline { "." } else { r"\N" }),
+            Node::Any { newline } => self.any(*newline),
             Node::Class { class, fold } => self.class(class, *fold),
             Node::Assert(assert) => self.assert(*assert),
             Node::LineBreak => self.out.push_str(r"\R"),
-            Node::Grapheme => self.out.push_str(if self.ascii { r"(?>\r\n|.)" } else { r"\X" }),
+            Node::Grapheme => self.out.push_str(if self.ascii { r"(?>\r\n|(?s:.))" } else { r"\X" }),
             Node::Keep if self.looks > 0 => {
                 return Err(RegexError { message: r"\K within a look-around cannot be expressed".to_owned(), at: 0 });
             }
@@ -135,11 +138,11 @@ impl Emitter<'_> {
 
     /// Something between an opening text and `)`; options that it sets end there.
     fn grouped(&mut self, open: &str, inner: impl FnOnce(&mut Self) -> Result<(), RegexError>) -> Result<(), RegexError> {
-        let fold = self.fold;
+        let (fold, newline) = (self.fold, self.newline);
         self.out.push_str(open);
         inner(self)?;
         self.out.push(')');
-        self.fold = fold;
+        (self.fold, self.newline) = (fold, newline);
         Ok(())
     }
 
@@ -184,6 +187,15 @@ impl Emitter<'_> {
             self.out.push_str(if fold { "(?i)" } else { "(?-i)" });
             self.fold = fold;
         }
+    }
+
+    /// The dot by an option, not by `\N`, which the engine makes slower code of.
+    fn any(&mut self, newline: bool) {
+        if self.newline != newline {
+            self.out.push_str(if newline { "(?s)" } else { "(?-s)" });
+            self.newline = newline;
+        }
+        self.out.push('.');
     }
 
     fn char(&mut self, char: char, fold: bool) {
@@ -301,9 +313,9 @@ impl Emitter<'_> {
         self.grouped("(?:", |this| {
             this.out.push_str("(?:");
             this.body("(?!", node)?;
-            this.out.push_str(".)*(?:");
+            this.out.push_str("(?s:.))*(?:");
             this.body("(?=", node)?;
-            let _ = write!(this.out, ".{{0,{}}})?", width - 1);
+            let _ = write!(this.out, "(?s:.){{0,{}}})?", width - 1);
             Ok(())
         })?;
         self.silent -= 1;
@@ -374,7 +386,7 @@ impl Emitter<'_> {
                 return self.out.push_str("(?!)");
             }
             if rest.ranges().is_empty() {
-                return self.out.push('.');
+                return self.out.push_str("(?s:.)");
             }
             self.set_fold(false);
             let turned = rest.ranges().len() < set.ranges().len();

@@ -91,7 +91,7 @@ impl Drop for Code {
 impl Code {
     /// Compiles a pattern that this room has written. `utf` reads the text as UTF-8, where bytes that are none match nothing.
     pub(super) fn new(pattern: &str, utf: bool, minds_start: bool, groups: usize) -> Result<Code, RegexError> {
-        let mut options = PCRE2_MULTILINE | PCRE2_DOTALL | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
+        let mut options = PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
         if utf {
             options |= PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF;
         }
@@ -329,7 +329,7 @@ impl Machine {
 }
 
 /// The processor time of this thread in nanoseconds, so that a busy machine does not change what matches.
-fn thread_time_ns() -> u64 {
+pub(super) fn thread_time_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on Linux, and `time` is written whole.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };

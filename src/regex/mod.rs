@@ -185,9 +185,14 @@ impl Regex {
     /// As [`Regex::captures`], for what is not text: any byte is a character, so that what is no UTF-8 can match too.
     pub fn captures_bytes(&self, bytes: &[u8], into: &mut Captures) -> Matched {
         into.groups.clear();
-        self.search_by(bytes, 0, self.0.source.is_ascii() || bytes.is_ascii(), |groups| {
-            into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
-        })
+        self.search_by(
+            bytes,
+            0,
+            || self.0.source.is_ascii() || is_ascii(bytes),
+            |groups| {
+                into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
+            },
+        )
     }
 
     /// Finds the leftmost match at or behind the byte `from` and where all its groups are: the whole match first, then those that Ruby
@@ -209,17 +214,17 @@ impl Regex {
     }
 
     fn search(&self, text: &[u8], from: usize, groups: impl FnOnce(&engine::Groups)) -> Matched {
-        self.search_by(text, from, text.is_ascii(), groups)
+        self.search_by(text, from, || is_ascii(text), groups)
     }
 
-    fn search_by(&self, text: &[u8], from: usize, by_bytes: bool, groups: impl FnOnce(&engine::Groups)) -> Matched {
+    fn search_by(&self, text: &[u8], from: usize, by_bytes: impl FnOnce() -> bool, groups: impl FnOnce(&engine::Groups)) -> Matched {
         let program = &*self.0;
         if let Some(required) = &program.required
             && required.find(text).is_none()
         {
             return Matched::No;
         }
-        let code = if by_bytes { &program.ascii } else { &program.utf };
+        let code = if by_bytes() { &program.ascii } else { &program.utf };
         match code.search(text, from, groups) {
             Found::Yes => Matched::Yes,
             Found::No => Matched::No,
@@ -242,6 +247,11 @@ impl Program {
             );
         }
     }
+}
+
+/// Looks at all bytes at once, without a way out in the middle, which the compiler makes vector code of.
+fn is_ascii(text: &[u8]) -> bool {
+    text.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
 /// The expression and the letters of a parameter of type `regexp`.

@@ -170,10 +170,10 @@ fn the_work_of_a_match_is_bounded() {
     for (source, unit, end) in SLOW {
         let regex = regex(source);
         let text = unit.repeat(100_000 / unit.len()) + end;
-        let start = std::time::Instant::now();
+        let start = engine::thread_time_ns();
         let matched = regex.is_match(text.as_bytes());
-        let took = start.elapsed();
-        // Twice the promise: other tests run beside this one.
-        assert!(took.as_millis() < 100, "{source} took {took:?} and gave {matched:?}");
+        // Processor time: what else the machine does is not the expression's fault.
+        let took_ms = (engine::thread_time_ns() - start) / 1_000_000;
+        assert!(took_ms < 50, "{source} took {took_ms} ms and gave {matched:?}");
     }
 }
