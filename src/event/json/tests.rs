@@ -129,7 +129,7 @@ fn ruby_shows_values_as_its_inspect_does() {
         String::from_utf8_lossy(&out).into_owned()
     };
     assert_eq!(shown(Value::text("q\"\\#{b} #$c #@d # \n\t\u{1b}\0\u{7f}")), r##""q\"\\\#{b} \#$c \#@d # \n\t\e\u0000\u007F""##);
-    assert_eq!(shown(Value::text("é\u{80}\u{85}😀\u{10ffff}\u{378}")), "\"é\\u0080\u{85}😀\\u{10FFFF}\\u0378\"");
+    assert_eq!(shown(Value::text("é\u{80}\u{85}😀\u{10ffff}\u{378}")), "\"\\u00E9\\u0080\\u0085\\u{1F600}\\u{10FFFF}\\u0378\"");
     assert_eq!(shown(Value::Str(b"\xff\xc3")), r#""\xFF\xC3""#);
     assert_eq!(shown(Value::Bin(b"a\n\x00\xe9")), r#""a\n\x00\xE9""#);
     let fields = [(Value::text("a"), Value::Nil), (Value::Int(1), Value::Float(1e20))];
