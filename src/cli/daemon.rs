@@ -40,7 +40,7 @@ fn foreground(arguments: &[String]) -> Vec<&String> {
     while let Some(argument) = arguments.next() {
         if argument == "-d" || argument == "--daemon" {
             arguments.next();
-        } else if !argument.starts_with("--daemon=") && !(argument.starts_with("-d") && argument.len() > 2) {
+        } else if !argument.starts_with("--daemon=") && (!argument.starts_with("-d") || argument.len() <= 2) {
             kept.push(argument);
         }
     }

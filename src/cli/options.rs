@@ -151,7 +151,7 @@ static FLAGS: &[Flag] = &[
     Flag { names: &["--umask"], value: Some("OCTAL"), doc: "the mask of permissions of new files", effect: Effect::Set(|v, o| { o.umask = Some(u32::from_str_radix(v, 8).ok().filter(|mask| *mask <= 0o777).ok_or("expected an octal number up to 777")?); Ok(()) }) },
     Flag { names: &["--version"], value: None, doc: "print the version", effect: set!(|_v, o| o.version = true) },
     Flag { names: &["-h", "--help"], value: None, doc: "print this", effect: set!(|_v, o| o.help = true) },
-    Flag { names: &["--no-supervisor"], value: None, doc: "accepted: there is one process only", effect: set!(|_v, _o| ()) },
+    Flag { names: &["--no-supervisor"], value: None, doc: "accepted: there is one process only", effect: Effect::Set(|_, _| Ok(())) },
     Flag { names: &["-p", "--plugin"], value: Some("DIR"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },
     Flag { names: &["-I"], value: Some("PATH"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },
     Flag { names: &["-r"], value: Some("NAME"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },

@@ -32,11 +32,6 @@ pub fn weekday(days: i64) -> u32 {
     (days + 4).rem_euclid(7) as u32
 }
 
-/// Whether the year has 366 days.
-pub fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
 /// Day of the year from 1.
 pub fn day_of_year(year: i64, month: u32, day: u32) -> u32 {
     (days(year, month, i64::from(day)) - days(year, 1, 1) + 1) as u32

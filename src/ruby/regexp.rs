@@ -94,6 +94,6 @@ impl MatchData {
         if known.peek().is_none() {
             return Err(raised("IndexError", format!("undefined group name reference: {name}")));
         }
-        Ok(known.filter_map(|(_, number)| self.group(*number)).last())
+        Ok(known.rev().find_map(|(_, number)| self.group(*number)))
     }
 }

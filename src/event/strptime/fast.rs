@@ -166,7 +166,7 @@ impl Found {
         let second_of_day = self.hour.unwrap_or(0) * 3600 + self.minute.unwrap_or(0) * 60 + self.second.unwrap_or(0);
         let wall = match self.year {
             Some(year) => days(year, self.month.unwrap_or(1), self.day.unwrap_or(1)) * DAY + second_of_day,
-            None => self.from_today(zone, now()),
+            None => self.by_today(zone, now()),
         };
         let sec = match self.offset {
             Some(offset) => wall - offset,
@@ -177,7 +177,7 @@ impl Found {
 
     /// What the clock shows where the text names no year: what is greater than the greatest named part is the present.
     #[cold]
-    fn from_today(&self, zone: &Zone, now: EventTime) -> i64 {
+    fn by_today(&self, zone: &Zone, now: EventTime) -> i64 {
         let present = now.sec + self.offset.unwrap_or_else(|| i64::from(zone.offset_at(now.sec)));
         let (year, this_month, this_day) = date(present.div_euclid(DAY));
         let in_day = present.rem_euclid(DAY);

@@ -106,17 +106,17 @@ impl Fields<'_> {
     pub fn assemble(mut self, text: &str, now: EventTime) -> Result<Read, NoTime> {
         self.settle();
         if let Some((sec, nsec)) = self.epoch {
-            return self.from_epoch(sec, nsec, now);
+            return self.by_epoch(sec, nsec, now);
         }
         let by_week = self.week_day.is_some() || self.week.is_some();
         let by_month = self.month.is_some() && self.day.is_some();
         if (self.week_year.is_some() && self.year.is_none()) || (by_week && !by_month) {
-            return self.from_iso_week(now);
+            return self.by_iso_week(now);
         }
         if (self.sunday_week.is_some() || self.monday_week.is_some()) && self.day_of_year.is_none() && !by_month {
             self.day_of_year = Some(self.day_of_week_number(now)?);
         }
-        self.from_date(text, now)
+        self.by_date(text, now)
     }
 
     /// Joins century and year, hour and half of the day.
@@ -130,7 +130,7 @@ impl Fields<'_> {
         }
     }
 
-    fn from_epoch(&self, sec: i64, nsec: u32, now: EventTime) -> Result<Read, NoTime> {
+    fn by_epoch(&self, sec: i64, nsec: u32, now: EventTime) -> Result<Read, NoTime> {
         // Ruby takes the fraction away from times before 1970.
         let fraction = i64::from(self.nanoseconds.unwrap_or(0));
         let total = i64::from(nsec) + if sec < 0 { -fraction } else { fraction };
@@ -140,7 +140,7 @@ impl Fields<'_> {
         Ok(Read { time, offset, zoned: self.zone.is_some() })
     }
 
-    fn from_iso_week(&self, now: EventTime) -> Result<Read, NoTime> {
+    fn by_iso_week(&self, now: EventTime) -> Result<Read, NoTime> {
         let invalid = || NoTime("invalid date".to_owned());
         if self.left_over {
             return Err(invalid());
@@ -178,7 +178,7 @@ impl Fields<'_> {
         Ok(day - first + 1)
     }
 
-    fn from_date(&self, text: &str, now: EventTime) -> Result<Read, NoTime> {
+    fn by_date(&self, text: &str, now: EventTime) -> Result<Read, NoTime> {
         let parts = [self.year, self.day_of_year, self.month, self.day, self.hour, self.minute, self.second];
         if parts.iter().all(Option::is_none) && self.nanoseconds.is_none() {
             return Err(NoTime(format!("no time information in {text:?}")));

@@ -90,12 +90,11 @@ pub fn guess(text: &str, now: EventTime) -> Result<Read, NoTime> {
     if text.len() > MAX_TEXT {
         return Err(NoTime(format!("string length ({}) exceeds the limit {MAX_TEXT}", text.len())));
     }
-    let zone;
     let mut guess = Guess { rest: clean(text), fields: Fields::default(), zone: None };
     if let Some(shapes) = shapes() {
         guess.look(shapes);
     }
-    zone = guess.zone;
+    let zone = guess.zone;
     guess.fields.zone = zone.as_deref();
     let mut fields = guess.fields;
     fields.weekday = None;

@@ -336,7 +336,7 @@ fn split_blanks(own: &[u8], most: usize) -> Vec<Value> {
             parts.push(Value::text(rest));
             break;
         }
-        let end = rest.iter().position(|byte| blank(byte)).unwrap_or(rest.len());
+        let end = rest.iter().position(blank).unwrap_or(rest.len());
         parts.push(Value::text(&rest[..end]));
         if end == rest.len() {
             break;
