@@ -74,6 +74,7 @@ fn load_options(options: &Options) -> Result<LoadOptions, String> {
         }
     };
     source.v0 = options.use_v0;
+    source.environment.trusted = !options.check;
     if let Some(file_type) = &options.file_type {
         source.file_type = FileType::from_option(file_type)?;
     }

@@ -30,6 +30,8 @@ pub struct Options {
     pub umask: Option<u32>,
     /// `-v` counts up, `-q` down.
     pub verbosity: i8,
+    /// Whether this is `flumen check`: embedded Ruby must not read files or run commands.
+    pub check: bool,
     /// Options that are accepted and mean nothing here, with the reason; said once the log runs.
     pub remarks: Vec<String>,
     /// `--help`.
@@ -52,7 +54,7 @@ impl Options {
 
     /// Reads arguments. With `check`, one of them may be a path.
     pub fn parse(arguments: &[String], check: bool) -> Result<Options, String> {
-        let mut options = Options::default();
+        let mut options = Options { check, ..Options::default() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if !argument.starts_with('-') || argument == "-" {

@@ -136,3 +136,17 @@ fn unmatched_tags_are_warned_about_at_growing_intervals() {
     let warned = daemon.log().iter().filter(|line| line.contains("no patterns matched tag=\"b\"")).count();
     assert_eq!(warned, 3, "at the first, second and fourth event");
 }
+
+#[test]
+fn rejected_messages_keep_their_place_among_those_that_pass() {
+    let parser = "<filter **>\n@type parser\nkey_name m\nreserve_time true\n<parse>\n@type json\n</parse>\n</filter>\n";
+    let config = [FORWARD_SOURCE, parser, &printer("**", "ok"), "<label @ERROR>\n", &printer("**", "error"), "</label>\n", quiet()].concat();
+    let daemon = Daemon::start(&config);
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    let texts = ["{}", "broken", "{}", "broken", "broken", "{}"];
+    // In one write, so that the messages arrive together.
+    let message = |text: &str| crate::support::forward::message("t", Value::Int(1), Value::json(&format!("{{\"m\":\"{text}\"}}")), None);
+    sender.send(&texts.iter().flat_map(|text| message(text)).collect::<Vec<u8>>());
+    let wanted: Vec<&str> = texts.iter().map(|text| if *text == "{}" { "t ok" } else { "t error" }).collect();
+    assert_eq!(via(&daemon, texts.len()), wanted);
+}
