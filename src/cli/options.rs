@@ -127,7 +127,7 @@ const NO_WORKERS: &str = "one process uses all cores";
 macro_rules! set {
     (|$value:ident, $options:ident| $body:expr) => {
         Effect::Set(|$value, $options| {
-            $body;
+            let () = $body;
             Ok(())
         })
     };

@@ -140,7 +140,8 @@ fn unmatched_tags_are_warned_about_at_growing_intervals() {
 #[test]
 fn rejected_messages_keep_their_place_among_those_that_pass() {
     let parser = "<filter **>\n@type parser\nkey_name m\nreserve_time true\n<parse>\n@type json\n</parse>\n</filter>\n";
-    let config = [FORWARD_SOURCE, parser, &printer("**", "ok"), "<label @ERROR>\n", &printer("**", "error"), "</label>\n", quiet()].concat();
+    let config =
+        [FORWARD_SOURCE, parser, &printer("**", "ok"), "<label @ERROR>\n", &printer("**", "error"), "</label>\n", quiet()].concat();
     let daemon = Daemon::start(&config);
     let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
     let texts = ["{}", "broken", "{}", "broken", "broken", "{}"];
