@@ -1,7 +1,7 @@
 //! What a text says of a time, and the time that Ruby makes of it together with what it does not say.
 
 use super::{NoTime, Read};
-use crate::event::civil::{DAY, by_iso_week, date, day_of_year, days, iso_week, weekday};
+use crate::event::civil::{DAY, date, day_of_year, days, from_iso_week, iso_week, weekday};
 use crate::event::zone::numeric;
 use crate::event::{EventTime, Zone};
 
@@ -153,7 +153,7 @@ impl Fields<'_> {
         let year = self.week_year.or(self.year).unwrap_or(this_year);
         let week = self.week.unwrap_or(if self.week_year.is_some() { 1 } else { i64::from(this_week) });
         let day = self.week_day.or(self.weekday.map(|day| if day == 0 { 7 } else { day })).unwrap_or(1);
-        let days = by_iso_week(year, week, day);
+        let days = from_iso_week(year, week, day);
         if iso_week(days) != (year, week as u32) {
             return Err(invalid());
         }
