@@ -190,6 +190,11 @@ impl Route for Router {
 
     fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
         let path = self.path(tag);
-        into.extend(path.limits.get_or_init(|| path.find_limits(tag)).iter().cloned());
+        if path.limits.get().is_none() {
+            // Not within `get_or_init`: labels in a circle ask the same path again, and that would wait for itself.
+            let found = path.find_limits(tag);
+            path.limits.get_or_init(|| found);
+        }
+        into.extend(path.limits.get().into_iter().flatten().cloned());
     }
 }
