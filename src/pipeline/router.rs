@@ -39,6 +39,16 @@ thread_local! {
 }
 
 impl Path {
+    /// The limits behind the output, looked for once.
+    fn limits(&self, tag: &Tag) -> &[Arc<Limit>] {
+        if let Some(known) = self.limits.get() {
+            return known;
+        }
+        // Not within `get_or_init`: labels in a circle ask the same path again, and that would wait for itself.
+        let found = self.find_limits(tag);
+        self.limits.get_or_init(|| found)
+    }
+
     /// The limits behind the output, each once. Labels in a circle have no end, so the question has a depth.
     fn find_limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         let mut found = Vec::new();
@@ -132,7 +142,7 @@ impl Router {
     fn meets_errors(&self, path: &Path, tag: &Tag) -> bool {
         *path.meets_errors.get_or_init(|| {
             let errors = self.errors.limits(tag);
-            let ends = path.limits.get_or_init(|| path.find_limits(tag));
+            let ends = path.limits(tag);
             !path.filters.is_empty() && ends.iter().any(|end| errors.iter().any(|error| Arc::ptr_eq(end, error)))
         })
     }
@@ -190,11 +200,6 @@ impl Route for Router {
 
     fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
         let path = self.path(tag);
-        if path.limits.get().is_none() {
-            // Not within `get_or_init`: labels in a circle ask the same path again, and that would wait for itself.
-            let found = path.find_limits(tag);
-            path.limits.get_or_init(|| found);
-        }
-        into.extend(path.limits.get().into_iter().flatten().cloned());
+        into.extend(path.limits(tag).iter().cloned());
     }
 }
