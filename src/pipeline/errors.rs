@@ -60,6 +60,10 @@ impl ErrorRoute {
                 scope.as_error(|| label.emit(scope, tag, batch.duplicate(scope)))
             }
             _ => {
+                // Said once, not by each of the routers that the events went through.
+                if scope.depth() > 0 {
+                    return Err(error);
+                }
                 crate::warning!("emit transaction failed: error_class={} error={:?} tag={tag:?}", error.class, error.message);
                 Err(error)
             }

@@ -6,7 +6,7 @@ use crate::event::{Batch, Scope, Tag};
 use crate::filter::Filter;
 use crate::log::{Level, PluginLog};
 use crate::plugin::{EmitError, Limit, Route, Sink};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -34,30 +34,37 @@ struct Path {
 }
 
 thread_local! {
-    /// How many routers are being asked for their limits at the moment, one through another.
-    static ASKED: Cell<u32> = const { Cell::new(0) };
+    /// The paths that are being asked for their limits at the moment, one through another.
+    static ASKED: RefCell<Vec<*const Path>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Path {
-    /// The limits behind the output, looked for once.
-    fn limits(&self, tag: &Tag) -> &[Arc<Limit>] {
+    /// The limits behind the output, each once.
+    fn limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         if let Some(known) = self.limits.get() {
-            return known;
+            return known.clone();
         }
-        // Not within `get_or_init`: labels in a circle ask the same path again, and that would wait for itself.
+        // Labels in a circle lead back here, where the question has been asked already.
+        if ASKED.with_borrow(|asked| asked.contains(&std::ptr::from_ref(self))) {
+            return Vec::new();
+        }
+        ASKED.with_borrow_mut(|asked| asked.push(std::ptr::from_ref(self)));
         let found = self.find_limits(tag);
-        self.limits.get_or_init(|| found)
+        let outermost = ASKED.with_borrow_mut(|asked| {
+            asked.pop();
+            asked.is_empty()
+        });
+        // Within a circle the answer is only a part.
+        if outermost {
+            let _ = self.limits.set(found.clone());
+        }
+        found
     }
 
-    /// The limits behind the output, each once. Labels in a circle have no end, so the question has a depth.
     fn find_limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         let mut found = Vec::new();
-        if let Some((output, _)) = &self.output
-            && ASKED.get() < MAX_DEPTH
-        {
-            ASKED.set(ASKED.get() + 1);
+        if let Some((output, _)) = &self.output {
             output.limits(tag, &mut found);
-            ASKED.set(ASKED.get() - 1);
         }
         let mut once: Vec<Arc<Limit>> = Vec::new();
         for limit in found {
@@ -200,6 +207,6 @@ impl Route for Router {
 
     fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
         let path = self.path(tag);
-        into.extend(path.limits(tag).iter().cloned());
+        into.extend(path.limits(tag));
     }
 }
