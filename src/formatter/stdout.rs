@@ -11,25 +11,36 @@ crate::section! {
     pub struct Params {
         /// The format of the record.
         pub output_type: String = "json",
+        /// The format of the time.
+        pub time_format: Option<String>,
     }
 }
 
 struct Stdout {
     record: Box<dyn Formatter>,
-    clock: Clock,
+    clock: Time,
+}
+
+enum Time {
+    Usual(Clock),
+    Formatted(Strftime),
 }
 
 /// Makes the formatter; the format of the record reads its parameters from the same section.
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
     let params = Params::read(element, context.diagnostics)?;
     let record = build_named(&params.output_type, element, context)?;
-    Ok(Box::new(Stdout { record, clock: Clock::new() }))
+    let clock = params.time_format.map_or_else(|| Time::Usual(Clock::new()), |format| Time::Formatted(Strftime::new(&format)));
+    Ok(Box::new(Stdout { record, clock }))
 }
 
 impl Formatter for Stdout {
     fn format<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let start = out.len();
-        self.clock.write(event.time, out);
+        match &self.clock {
+            Time::Usual(clock) => clock.write(event.time, out),
+            Time::Formatted(format) => format.write(event.time, &Zone::Local, out),
+        }
         out.push(b' ');
         out.extend_from_slice(tag.as_bytes());
         out.extend_from_slice(b": ");
