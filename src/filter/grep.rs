@@ -190,6 +190,3 @@ impl Filter for Grep {
         batch.events_mut(scope).retain(|_| verdicts.next().unwrap_or(true));
     }
 }
-
-#[cfg(test)]
-mod tests;

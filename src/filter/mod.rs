@@ -23,3 +23,6 @@ pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[
     Plugin { name: "record_transformer", section: &record_transformer::Params::SECTION, compat: &[], build: record_transformer::build },
     Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },
 ];
+
+#[cfg(test)]
+mod tests;

@@ -174,6 +174,3 @@ impl Replacement {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

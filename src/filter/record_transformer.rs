@@ -160,6 +160,3 @@ fn time_of(value: &Value<'_>) -> Result<EventTime, Failure> {
         Err(Failure { class: "FloatDomainError", message: if seconds.is_nan() { "NaN" } else { "Infinity" }.to_owned() })
     }
 }
-
-#[cfg(test)]
-mod tests;

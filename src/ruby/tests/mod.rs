@@ -1,0 +1,187 @@
+//! Code in, results out.
+
+mod expressions;
+
+use super::{Environment, Program, Value, code_end};
+use std::time::{Duration, Instant};
+
+const RECORD: &str = r#"{"msg"=>"  Hello World 42  ","level"=>"error","n"=>7,"f"=>3.14159,"path"=>"/api/v1/users/123/orders/9","list"=>[3,1,2],"h"=>{"a"=>{"b"=>1}},"ok"=>true,"nil"=>nil}"#;
+
+fn environment() -> Environment {
+    Environment {
+        variables: vec![("HOME".to_owned(), "/root".to_owned())],
+        hostname: "host".to_owned(),
+        worker_id: String::new(),
+        trusted: false,
+    }
+}
+
+fn given(environment: &Environment) -> Vec<Value> {
+    let record = Program::new(RECORD, &[], &[]).expect("syntax").run(environment, &[]).expect("a hash");
+    vec![record, Value::text("a.b.c"), Value::list(vec![Value::text("a"), Value::text("b")])]
+}
+
+fn result(code: &str) -> String {
+    let environment = environment();
+    match Program::new(code, &["record", "tag", "tag_parts"], &[]) {
+        Err(why) => format!("S {why}"),
+        Ok(program) => match program.run(&environment, &given(&environment)) {
+            Ok(value) => value.inspect(),
+            Err(why) => format!("E {why}"),
+        },
+    }
+}
+
+#[test]
+fn results_are_those_of_ruby() {
+    let wrong: Vec<String> = expressions::ROWS
+        .iter()
+        .map(|(code, expected)| (code, expected, result(code)))
+        .filter(|(_, expected, found)| expected != &found)
+        .map(|(code, expected, found)| format!("{code}\n  expected {expected}\n  found    {found}"))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), expressions::ROWS.len(), wrong.join("\n"));
+}
+
+#[test]
+fn groups_without_names_are_numbered_unless_there_are_names() {
+    assert_eq!(result(r#""k=v; a=b".scan(/(\w)=(\w)/)"#), r#"[["k", "v"], ["a", "b"]]"#);
+    assert_eq!(result(r#""k=v"[/(?<key>\w)=(\w)/, 1]"#), r#""k""#);
+    assert_eq!(result(r#""k=v".match(/(?<key>\w)=(\w)/).captures"#), r#"["k"]"#);
+    assert_eq!(result(r#""ab" =~ /(b)/; [$1, $~[0], $2]"#), r#"["b", "b", nil]"#);
+    assert_eq!(result(r#""aXbX".gsub(/(?<=a)X/, "-")"#), r#""a-bX""#);
+}
+
+#[test]
+fn what_cannot_be_read_says_where() {
+    assert_eq!(result("1 + "), "S syntax error, unexpected end-of-input at character 5");
+    assert_eq!(result("[1, 2"), "S syntax error, unexpected end-of-input, expecting ']' at character 7");
+    assert!(result("class X; end").contains("'class' is not supported in embedded Ruby at character 1"));
+    assert!(result("/(/").starts_with("S "));
+    assert!(Program::new("def a; end", &[], &[]).is_err_and(|why| why.unsupported));
+    assert!(Program::new("1 +", &[], &[]).is_err_and(|why| !why.unsupported));
+}
+
+#[test]
+fn code_ends_at_the_first_bracket_that_completes_it() {
+    let end = |text: &'static str| code_end(text, 0).map(|at| &text[..at]);
+    assert_eq!(end("ENV['A']} and }"), Some("ENV['A']"));
+    assert_eq!(end("'}' + \"#{1}\"} rest"), Some("'}' + \"#{1}\""));
+    assert_eq!(end("[1].map { |x| x }.join}\""), Some("[1].map { |x| x }.join"));
+    assert_eq!(end("x =~ /}/ }"), Some("x =~ /}/ "));
+    assert_eq!(end("1 + }"), None);
+    assert_eq!(end("no bracket"), None);
+}
+
+#[test]
+fn work_is_bounded() {
+    let hostile = [
+        "loop { }",
+        "while true do end",
+        "x = 'a'; loop { x += x }",
+        "'a' * 10**12",
+        "(1..10**12).to_a",
+        "x = []; loop { x << x.dup }",
+        "10**10**10",
+        "f = ->(n) { f.call(n) }; f.call(1)",
+        "'%1000000d' % 1",
+        "Array.new(10**9) { 1 }",
+        "('a'..'zzzzzzzzzz').to_a",
+        "x = {}; 100000.times { |i| x[i] = i }; x.size",
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' =~ /^(a|a)*$/",
+        "[1].cycle { }",
+        "x = 'ab' * 100000; x.gsub(/./) { |c| x }",
+    ];
+    for code in hostile {
+        let start = Instant::now();
+        let found = result(code);
+        assert!(start.elapsed() < Duration::from_secs(10), "{code} took {:?}", start.elapsed());
+        assert!(found.len() < 1000, "{code}: {}", &found[..100]);
+    }
+    let deep = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert!(result(&deep).contains("nested deeper"));
+    assert!(result(&format!("1{}", " + 1".repeat(5000))).starts_with(['S', 'E']));
+    assert!(result(&"x".repeat(100_000)).contains("expected at most"));
+}
+
+#[test]
+fn a_container_cannot_hold_itself() {
+    assert!(result("record['me'] = record").contains("holds itself"));
+    assert!(result("a = []; a << [a]").contains("holds itself"));
+    assert!(result("h = {}; h[:x] = [h]").contains("holds itself"));
+}
+
+/// A cheap source of numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+#[test]
+fn changed_code_never_panics_or_hangs() {
+    const PIECES: &[&str] = &[
+        "}",
+        "{",
+        "(",
+        ")",
+        "[",
+        "]",
+        "|x|",
+        ".map",
+        "&.",
+        "::",
+        "\"",
+        "'",
+        "#{",
+        "/",
+        "%",
+        "?",
+        ":",
+        "end",
+        "if ",
+        "-",
+        "**",
+        "<<",
+        "=",
+        "\\",
+        "é",
+        "\n",
+        "9999999999",
+        "record",
+        "nil",
+        "*",
+        "..",
+        "$1",
+        "@x",
+        "->",
+    ];
+    let mut dice = Dice(7);
+    for round in 0..4000 {
+        let (code, _) = expressions::ROWS[dice.below(expressions::ROWS.len())];
+        let mut characters: Vec<char> = code.chars().collect();
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(characters.len() + 1);
+            match dice.below(4) {
+                0 if at < characters.len() => drop(characters.remove(at)),
+                1 if at < characters.len() => {
+                    let other = dice.below(characters.len());
+                    characters.swap(at, other);
+                }
+                2 => drop(characters.drain(at.min(characters.len())..(at + dice.below(5)).min(characters.len()))),
+                _ => {
+                    let piece = PIECES[dice.below(PIECES.len())];
+                    characters.splice(at..at, piece.chars());
+                }
+            }
+        }
+        let code: String = characters.into_iter().collect();
+        let start = Instant::now();
+        let _ = result(&code);
+        let _ = code_end(&code, 0);
+        assert!(start.elapsed() < Duration::from_secs(10), "round {round}: {code} took {:?}", start.elapsed());
+    }
+}
