@@ -33,7 +33,7 @@ fn build(name: &str, lines: &str) -> Result<Box<dyn Filter>, String> {
     let system = System::read(&Element::new("system", "", Span::default()), &diagnostics).expect("defaults");
     let context = Context { diagnostics: &diagnostics, system: &system, id: "test", log: &PluginLog::default(), host: &NoHost };
     let row = FILTERS.iter().find(|row| row.name == name).expect("registered");
-    (row.build)(&root.sections("filter")[0], &context)
+    (row.build)(root.sections("filter")[0], &context)
         .map_err(|_| diagnostics.findings().into_iter().map(|f| f.message).collect::<Vec<_>>().join("; "))
 }
 

@@ -39,10 +39,16 @@ impl<'m> Machine<'m> {
 
     /// Pays for bytes that are copied, and refuses strings beyond the bound.
     pub fn pay_bytes(&mut self, bytes: usize) -> Outcome<()> {
-        if bytes > MAX_LENGTH {
-            return Err(raised("NoMemoryError", format!("a string of {bytes} bytes, expected at most {MAX_LENGTH}")));
-        }
+        self.check_length(bytes)?;
         self.pay(bytes / 16)
+    }
+
+    /// Refuses strings beyond the bound.
+    pub fn check_length(&self, bytes: usize) -> Outcome<()> {
+        match bytes > MAX_LENGTH {
+            true => Err(raised("NoMemoryError", format!("a string of {bytes} bytes, expected at most {MAX_LENGTH}"))),
+            false => Ok(()),
+        }
     }
 
     /// Evaluates a node.

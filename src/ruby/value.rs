@@ -8,6 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Values that are looked at for a ring: parts that are shared again and again would take for ever.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// Text that may be changed in place; nearly always UTF-8.
 pub type Text = Rc<RefCell<Vec<u8>>>;
 /// An array that may be changed in place.
@@ -246,13 +249,23 @@ impl Value {
     }
 
     /// Whether the container `target` is this value or within it: putting this into `target` would make a ring.
-    pub fn holds(&self, target: &Value, depth: usize) -> bool {
-        if depth > super::MAX_NESTING || (self.identical(target) && matches!(self, Value::Array(_) | Value::Hash(_))) {
+    /// What shares so many parts that they are not all looked at counts as holding it.
+    pub fn holds(&self, target: &Value) -> bool {
+        self.holds_within(target, 0, &mut { MAX_LOOKED_AT })
+    }
+
+    fn holds_within(&self, target: &Value, depth: usize, left: &mut usize) -> bool {
+        if *left == 0 || depth > super::MAX_NESTING || (self.identical(target) && matches!(self, Value::Array(_) | Value::Hash(_))) {
             return true;
         }
+        *left -= 1;
         match self {
-            Value::Array(items) => items.try_borrow().map_or(true, |items| items.iter().any(|item| item.holds(target, depth + 1))),
-            Value::Hash(hash) => hash.try_borrow().map_or(true, |hash| hash.iter().any(|(_, item)| item.holds(target, depth + 1))),
+            Value::Array(items) => {
+                items.try_borrow().map_or(true, |items| items.iter().any(|item| item.holds_within(target, depth + 1, left)))
+            }
+            Value::Hash(hash) => {
+                hash.try_borrow().map_or(true, |hash| hash.iter().any(|(_, item)| item.holds_within(target, depth + 1, left)))
+            }
             _ => false,
         }
     }

@@ -124,7 +124,7 @@ impl Run<'_> {
                 },
             };
             // A value that is the record itself would make it hold itself.
-            let value = if value.holds(&record, 0) { from_event(&to_event(&value, scope.bump())) } else { value };
+            let value = if value.holds(&record) { from_event(&to_event(&value, scope.bump())) } else { value };
             hash.borrow_mut().set(Value::text(*key), value);
         }
         event.record = crate::event::Record::from_vec(to_fields(&hash.borrow(), scope.bump()));

@@ -162,7 +162,7 @@ fn flatten(machine: &mut Machine<'_>, items: &[Value], depth: usize, out: &mut V
 
 fn changes(machine: &mut Machine<'_>, own: &List, items: &[Value], name: &str, given: &Given<'_>) -> Answer {
     let me = Value::Array(own.clone());
-    if given.arguments.iter().any(|value| value.holds(&me, 0))
+    if given.arguments.iter().any(|value| value.holds(&me))
         && matches!(name, "<<" | "push" | "append" | "unshift" | "prepend" | "insert" | "[]=" | "concat" | "replace" | "fill")
     {
         return argument_error("a list that holds itself is not supported in embedded Ruby");

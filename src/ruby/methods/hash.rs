@@ -148,7 +148,7 @@ fn makes(machine: &mut Machine<'_>, own: &Shared, name: &str, given: &Given<'_>)
 fn changes(machine: &mut Machine<'_>, own: &Shared, name: &str, given: &Given<'_>) -> Answer {
     let me = Value::Hash(own.clone());
     if matches!(name, "[]=" | "store" | "merge!" | "update" | "replace")
-        && given.arguments.iter().any(|value| !value.identical(&me) && value.holds(&me, 0) || value.identical(&me))
+        && given.arguments.iter().any(|value| !value.identical(&me) && value.holds(&me) || value.identical(&me))
     {
         return argument_error("a hash that holds itself is not supported in embedded Ruby");
     }

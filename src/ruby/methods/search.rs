@@ -212,6 +212,7 @@ pub(super) fn substitute(machine: &mut Machine<'_>, own: &[u8], all: bool, given
     let mut copied = 0;
     for groups in matches {
         let Some((start, end)) = groups.first().copied().flatten() else { continue };
+        let before = out.len();
         out.extend_from_slice(&own[copied..start]);
         let found = Rc::new(MatchData { text: text.clone(), groups, regexp: regexp.clone() });
         match with {
@@ -227,8 +228,8 @@ pub(super) fn substitute(machine: &mut Machine<'_>, own: &[u8], all: bool, given
             }
         }
         machine.last_match = Some(found);
-        machine.pay_bytes(out.len().min(256))?;
-        machine.pay_bytes(out.len() / 64)?;
+        machine.pay_bytes(out.len() - before)?;
+        machine.check_length(out.len())?;
         copied = end;
     }
     out.extend_from_slice(&own[copied..]);
