@@ -27,7 +27,7 @@ crate::section! {
         pub estimate_current_event: bool = "true",
         /// Whether the field of the time stays.
         pub keep_time_key: bool = "false",
-        /// How long a text may take. The work for each text is bounded to less than any useful value in any case.
+        /// How much processor time the expressions may take for one text; without it, each may take 8 ms.
         pub timeout: Option<Seconds>,
         /// What a time looks like.
         pub time_type: Option<TimeKind>,

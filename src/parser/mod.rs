@@ -11,6 +11,7 @@ pub mod multiline;
 pub mod none;
 pub mod regexp;
 pub mod syslog;
+mod timed;
 pub mod tsv;
 mod types;
 pub mod weblog;
@@ -137,7 +138,7 @@ pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
         return Err(context.refuse("FLM0420", section.span, "@type is required in <parse>"));
     };
     match PARSERS.iter().find(|row| row.name == name) {
-        Some(row) => (row.build)(section, context),
+        Some(row) => Ok(timed::bound((row.build)(section, context)?, row.name, section)),
         None => Err(context.refuse("FLM0421", section.span, format!("Unknown parser plugin '{name}': flumen does not have it"))),
     }
 }

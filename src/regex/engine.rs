@@ -6,12 +6,14 @@
 
 use super::RegexError;
 use pcre2_sys::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// A search that has taken this much processor time is given up.
+/// A search that has taken this much processor time is given up, unless [`within`] says otherwise.
 const MAX_SEARCH_NS: u64 = 8_000_000;
 /// Texts up to this length are first tried in one go.
 const SHORT_TEXT_BYTES: usize = 1024;
@@ -63,6 +65,35 @@ pub(super) enum Found {
     Yes,
     No,
     Bounded,
+}
+
+/// What the searches of one piece of work may still take together.
+#[derive(Clone, Copy)]
+struct Allowance {
+    left_ns: u64,
+    was_exceeded: bool,
+}
+
+thread_local! {
+    static ALLOWANCE: Cell<Option<Allowance>> = const { Cell::new(None) };
+}
+
+/// Does a piece of work whose searches may together take so much processor time, instead of the usual bound on each; says
+/// whether one of them was given up.
+pub fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> (T, bool) {
+    let left_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    let outer = ALLOWANCE.replace(Some(Allowance { left_ns, was_exceeded: false }));
+    let result = work();
+    let was_exceeded = ALLOWANCE.replace(outer).is_some_and(|allowance| allowance.was_exceeded);
+    (result, was_exceeded)
+}
+
+/// Counts what a search has taken against the allowance, where there is one.
+fn spend(took_ns: u64, was_exceeded: bool) {
+    if let Some(allowance) = ALLOWANCE.get() {
+        let left_ns = allowance.left_ns.saturating_sub(took_ns);
+        ALLOWANCE.set(Some(Allowance { left_ns, was_exceeded: allowance.was_exceeded || was_exceeded }));
+    }
 }
 
 /// A compiled pattern. Machine code is made at its first use.
@@ -248,15 +279,17 @@ impl Machine {
             return Found::Yes;
         }
         // Interpreting takes more steps for the same work, each of them short.
-        let found = self.search_windows(code, text, &mut window, jit, first);
+        let start = thread_time_ns();
+        let allowed = ALLOWANCE.get().map_or(MAX_SEARCH_NS, |allowance| allowance.left_ns);
+        let found = self.search_windows(code, text, &mut window, jit, first, start..start.saturating_add(allowed));
+        spend(thread_time_ns() - start, found == Found::Bounded);
         self.give_back_heap();
         found
     }
 
-    /// Goes on after a first call that has decided nothing.
-    fn search_windows(&mut self, code: &Code, text: &[u8], window: &mut Window, mut jit: bool, first: i32) -> Found {
-        let start = thread_time_ns();
-        let mut last = start;
+    /// Goes on after a first call that has decided nothing, within that much processor time.
+    fn search_windows(&mut self, code: &Code, text: &[u8], window: &mut Window, mut jit: bool, first: i32, time: Range<u64>) -> Found {
+        let mut last = time.start;
         let mut outcome = first;
         loop {
             let now = thread_time_ns();
@@ -284,7 +317,7 @@ impl Machine {
                 }
                 _ => return Found::Bounded,
             }
-            if now - start > MAX_SEARCH_NS {
+            if now > time.end {
                 return Found::Bounded;
             }
             last = now;

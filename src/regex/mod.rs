@@ -16,7 +16,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Counters, counters};
+pub use engine::{Counters, counters, within};
 
 use engine::{Code, Found};
 use memchr::memmem::Finder;

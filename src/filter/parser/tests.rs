@@ -213,3 +213,23 @@ fn text_that_is_no_utf8_is_refused_or_mended_and_bytes_are_bytes() {
     record.push(Value::text("m"), Value::Bin(b"k=\xff!"));
     assert_eq!(run_record(lines, &scope, record), ["100 {\"k\":\"k\",\"v\":\"\u{fffd}!\"}"]);
 }
+
+/// Matches in the end, but only after some ten million steps.
+const LATE: &str = "@type regexp\nexpression /^(?<word>(?:a?){23}a{23})$/";
+
+#[test]
+fn a_timeout_replaces_the_usual_bound() {
+    let word = "a".repeat(23);
+    let record = format!(r#"{{"log":"{word}"}}"#);
+    let parse = |timeout: &str| run(&format!("key_name log\nreserve_time true\n<parse>\n{LATE}\n{timeout}\n</parse>"), &record);
+    assert_eq!(parse("timeout 60"), [format!(r#"100 {{"word":"{word}"}}"#)]);
+    let gave_up = [format!("! Fluent::Plugin::Parser::ParserError: pattern not matched with data '{word}'")];
+    assert_eq!(parse(""), gave_up);
+    assert_eq!(parse("timeout 0.001"), gave_up);
+}
+
+#[test]
+fn a_timeout_does_not_change_what_is_in_time() {
+    let lines = "key_name log\nreserve_time true\n<parse>\n@type regexp\nexpression /^(?<word>a+)$/\ntimeout 0.001\n</parse>";
+    assert_eq!(run(lines, r#"{"log":"aaa"}"#), [r#"100 {"word":"aaa"}"#]);
+}
