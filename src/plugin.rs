@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tokio::sync::{Notify, watch};
 
 /// A boxed future that threads can pass on.
@@ -57,6 +57,10 @@ pub trait Host {
     fn errors(&self) -> Emitter;
     /// The router that the element being built stands in (its label, or the root).
     fn own_router(&self) -> Emitter;
+    /// What the memory buffers of all outputs count against together.
+    fn memory_limit(&self) -> Arc<Limit> {
+        Arc::new(Limit::new(u64::MAX))
+    }
 }
 
 /// Why an emit failed as a whole; the sender is told (no ack) and keeps its data.
@@ -96,34 +100,54 @@ pub trait Route: Send + Sync {
     fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>);
 }
 
-/// The way from a plugin to a router. Cloning shares it; it may be had before the router is built.
+/// The way from a plugin to a router. Cloning shares it; it may be had before the router is built, and leads to another one after a reload.
 #[derive(Clone, Default)]
 pub struct Emitter {
-    route: Arc<OnceLock<Weak<dyn Route>>>,
+    way: Arc<Way>,
+}
+
+#[derive(Default)]
+struct Way {
+    route: RwLock<Option<Weak<dyn Route>>>,
+    /// Told when the way leads elsewhere: whoever waits for room asks the new router.
+    changed: Notify,
 }
 
 impl Emitter {
-    /// Leads this emitter, and all its clones, to `route`. Later calls do nothing.
+    /// Leads this emitter, and all its clones, to `route` from the next batch on.
     pub fn lead_to(&self, route: Weak<dyn Route>) {
-        let _ = self.route.set(route);
+        *self.way.route.write().unwrap_or_else(PoisonError::into_inner) = Some(route);
+        self.way.changed.notify_waiters();
     }
 
     /// The router, while its pipeline lives.
     pub fn route(&self) -> Option<Arc<dyn Route>> {
-        self.route.get().and_then(Weak::upgrade)
+        self.way.route.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade)
     }
 
     /// Waits until everything that this tag can reach has room, then gives the permit to emit.
     pub async fn reserve(&self, tag: &Tag) -> Permit {
-        let route = self.route();
-        let mut limits = Vec::new();
-        if let Some(route) = &route {
-            route.limits(tag, &mut limits);
+        loop {
+            let changed = self.way.changed.notified();
+            let route = self.route();
+            let mut limits = Vec::new();
+            if let Some(route) = &route {
+                route.limits(tag, &mut limits);
+            }
+            if limits.iter().all(|limit| !limit.is_full()) {
+                return Permit { route };
+            }
+            let room = async {
+                for limit in &limits {
+                    limit.wait_for_room().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = room => return Permit { route },
+                () = changed => {}
+            }
         }
-        for limit in &limits {
-            limit.wait_for_room().await;
-        }
-        Permit { route }
     }
 
     /// Emits without asking for room: for events that outputs and filters emit themselves.
@@ -158,14 +182,21 @@ impl Permit {
 #[derive(Debug)]
 pub struct Limit {
     used: AtomicU64,
-    max: u64,
+    max: AtomicU64,
     freed: Notify,
+    /// What these bytes count against as well.
+    within: Option<Arc<Limit>>,
 }
 
 impl Limit {
     /// A limit of `max` bytes.
     pub fn new(max: u64) -> Limit {
-        Limit { used: AtomicU64::new(0), max, freed: Notify::new() }
+        Limit { used: AtomicU64::new(0), max: AtomicU64::new(max), freed: Notify::new(), within: None }
+    }
+
+    /// A limit of `max` bytes whose bytes count against another one too: there is room where both have some.
+    pub fn within(max: u64, outer: &Arc<Limit>) -> Limit {
+        Limit { within: Some(Arc::clone(outer)), ..Limit::new(max) }
     }
 
     /// Bytes in use.
@@ -175,33 +206,52 @@ impl Limit {
 
     /// The maximum in bytes.
     pub fn max(&self) -> u64 {
-        self.max
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// Changes the maximum.
+    pub fn set_max(&self, max: u64) {
+        self.max.store(max, Ordering::Relaxed);
+        self.freed.notify_waiters();
     }
 
     /// Whether there is no room.
     pub fn is_full(&self) -> bool {
-        self.used() >= self.max
+        self.used() >= self.max() || self.within.as_ref().is_some_and(|outer| outer.is_full())
     }
 
     /// Counts bytes in.
     pub fn take(&self, bytes: u64) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
+        self.within.iter().for_each(|outer| outer.take(bytes));
     }
 
     /// Counts bytes out and wakes those who wait for room.
     pub fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
         self.freed.notify_waiters();
+        self.within.iter().for_each(|outer| outer.give_back(bytes));
     }
 
     /// Waits until there is room.
     pub async fn wait_for_room(&self) {
         loop {
             let freed = self.freed.notified();
+            let Some(outer) = &self.within else {
+                if !self.is_full() {
+                    return;
+                }
+                freed.await;
+                continue;
+            };
+            let outer_freed = outer.freed.notified();
             if !self.is_full() {
                 return;
             }
-            freed.await;
+            tokio::select! {
+                () = freed => {}
+                () = outer_freed => {}
+            }
         }
     }
 }

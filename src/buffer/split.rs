@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// How large a chunk may become.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ChunkLimits {
     /// `chunk_limit_size`.
     pub bytes: usize,

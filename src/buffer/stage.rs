@@ -70,6 +70,7 @@ struct Inside {
     by_slice: BTreeSet<(i64, u64)>,
     next_number: u64,
     pool: Pool,
+    limits: ChunkLimits,
 }
 
 impl Inside {
@@ -103,7 +104,6 @@ impl Inside {
 
 /// The chunks that take events.
 pub struct Stage {
-    limits: ChunkLimits,
     limit: Arc<Limit>,
     inside: Mutex<Inside>,
     length: AtomicUsize,
@@ -114,8 +114,8 @@ impl Stage {
     /// An empty stage whose bytes count against `limit`.
     pub fn new(limits: ChunkLimits, limit: Arc<Limit>) -> Stage {
         let block = limits.bytes.min(POOLED_BLOCK_BYTES);
-        let inside = Inside { pool: Pool::new(POOLED_BLOCKS, block), ..Inside::default() };
-        Stage { limits, limit, inside: Mutex::new(inside), length: AtomicUsize::new(0), bytes: AtomicU64::new(0) }
+        let inside = Inside { pool: Pool::new(POOLED_BLOCKS, block), limits, ..Inside::default() };
+        Stage { limit, inside: Mutex::new(inside), length: AtomicUsize::new(0), bytes: AtomicU64::new(0) }
     }
 
     /// How many chunks take events at the moment.
@@ -131,6 +131,11 @@ impl Stage {
     /// Their bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Other limits for chunks from now on.
+    pub fn set_limits(&self, limits: ChunkLimits) {
+        self.lock().limits = limits;
     }
 
     /// Appends runs, each to the chunk of its keys; chunks that are full by that go to `closed`, in order.
@@ -204,7 +209,8 @@ struct Filler<'f, 'r> {
 impl Filler<'_, '_> {
     fn append(&mut self, too_large: impl FnMut(usize, usize)) {
         let fill = self.fill();
-        let whole = |fill: Fill| !self.stage.limits.is_over(fill.plus(self.run.bytes.len(), self.run.records));
+        let limits = self.inside.limits;
+        let whole = |fill: Fill| !limits.is_over(fill.plus(self.run.bytes.len(), self.run.records));
         if whole(fill) {
             return self.take_all();
         }
@@ -228,7 +234,7 @@ impl Filler<'_, '_> {
             }
         };
         let start = |nth: usize| if nth == 0 { 0 } else { ends[nth - 1] };
-        for step in steps(ends, self.fill(), &self.stage.limits) {
+        for step in steps(ends, self.fill(), &self.inside.limits) {
             match step {
                 Step::Take(records) => self.take(&self.run.bytes[start(records.start)..ends[records.end - 1]], records.len()),
                 Step::Cut => self.cut(),
@@ -239,7 +245,7 @@ impl Filler<'_, '_> {
 
     fn take_all(&mut self) {
         self.take(self.run.bytes, self.run.records);
-        if self.stage.limits.is_full(self.fill()) {
+        if self.inside.limits.is_full(self.fill()) {
             self.cut();
         }
     }
@@ -249,9 +255,9 @@ impl Filler<'_, '_> {
             self.inside.insert(self.keys);
             self.stage.limit.take(CHUNK_COST_BYTES);
         }
-        let Inside { open, pool, .. } = &mut *self.inside;
+        let Inside { open, pool, limits, .. } = &mut *self.inside;
         let Some(entry) = open.get_mut(self.keys) else { return };
-        pool.grow(&mut entry.chunk.bytes, bytes.len(), self.stage.limits.bytes);
+        pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
         entry.chunk.bytes.extend_from_slice(bytes);
         entry.chunk.records += records;
         self.stage.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

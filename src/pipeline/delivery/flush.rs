@@ -18,20 +18,23 @@ const LOOKS_AN_INTERVAL: u32 = 11;
 
 /// Looks for chunks that are due until the end begins.
 pub(super) async fn look_for_due(delivery: Arc<Delivery>, mut phase: watch::Receiver<Phase>) {
-    while *phase.borrow_and_update() == Phase::Running {
+    let mut replaced = delivery.replaced.subscribe();
+    while *phase.borrow_and_update() == Phase::Running && !*replaced.borrow_and_update() {
         delivery.queue_due();
         delivery.stage.trim();
         delivery.pack_waiting().await;
         tokio::select! {
             () = sleep(delivery.look_pause()) => {}
             _ = phase.changed() => {}
+            _ = replaced.changed() => {}
         }
     }
 }
 
 /// Delivers chunks, one after another, until there will be no more.
 pub(super) async fn write_chunks(delivery: Arc<Delivery>, mut phase: watch::Receiver<Phase>) {
-    loop {
+    let mut replaced = delivery.replaced.subscribe();
+    while !*replaced.borrow_and_update() {
         let wake = delivery.queue.wake.notified();
         delivery.queue_due();
         match delivery.queue.next(Instant::now()) {
@@ -46,6 +49,7 @@ pub(super) async fn write_chunks(delivery: Arc<Delivery>, mut phase: watch::Rece
                 tokio::select! {
                     () = wake => {}
                     () = sleep_until(until) => {}
+                    _ = replaced.changed() => {}
                 }
             }
             Next::End => return,

@@ -7,6 +7,7 @@
 mod backup;
 mod counters;
 mod flush;
+mod inherit;
 mod outage;
 mod queue;
 mod retry;
@@ -84,17 +85,20 @@ pub struct Delivery {
     output: Box<dyn BufferedOutput>,
     secondary: Option<Secondary>,
     settings: Settings,
-    limit: Arc<Limit>,
-    stage: Stage,
-    queue: Queue,
     backup: Backup,
-    counters: Counters,
     overflow_line: Pace,
+    // From here on what a successor takes over.
+    limit: Arc<Limit>,
+    stage: Arc<Stage>,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
     /// Told of each emit, where a writer waits for that.
-    emitted: Notify,
-    phase: watch::Sender<Phase>,
-    has_ended: AtomicBool,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    emitted: Arc<Notify>,
+    phase: Arc<watch::Sender<Phase>>,
+    has_ended: Arc<AtomicBool>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Whether a successor has taken over.
+    replaced: watch::Sender<bool>,
 }
 
 impl Delivery {
@@ -107,20 +111,21 @@ impl Delivery {
             let message = "<secondary> with 'retry_forever', only unrecoverable errors are moved to secondary";
             context.diagnostics.warn("FLM0523", Some(element.span), message);
         }
-        let limit = Arc::new(Limit::new(settings.total_bytes));
+        let limit = Arc::new(Limit::within(settings.total_bytes, &context.host.memory_limit()));
         Ok(Arc::new(Delivery {
             id: context.id.to_owned(),
             log: context.log.clone(),
             secondary,
-            stage: Stage::new(settings.chunk, Arc::clone(&limit)),
-            queue: Queue::default(),
+            stage: Arc::new(Stage::new(settings.chunk, Arc::clone(&limit))),
+            queue: Arc::default(),
             backup: Backup::new(context.system.root_dir.as_deref(), context.id),
-            counters: Counters::default(),
+            counters: Arc::default(),
             overflow_line: Pace::default(),
-            emitted: Notify::new(),
-            phase: watch::channel(Phase::Running).0,
-            has_ended: AtomicBool::new(false),
-            tasks: Mutex::default(),
+            emitted: Arc::default(),
+            phase: Arc::new(watch::channel(Phase::Running).0),
+            has_ended: Arc::default(),
+            tasks: Arc::default(),
+            replaced: watch::channel(false).0,
             output,
             settings,
             limit,

@@ -243,7 +243,8 @@ impl Queue {
         self.lock().in_hand
     }
 
-    fn wake_all(&self) {
+    /// Lets all writers look again.
+    pub fn wake_all(&self) {
         self.wake.notify_waiters();
         self.wake.notify_one();
     }
