@@ -53,6 +53,10 @@ pub trait Host {
     fn build_output(&self, element: &Element) -> Result<Arc<dyn Sink>, Refused>;
     /// The way to a label (`@NAME`), or to the root router for `None` and `@ROOT`.
     fn emitter(&self, label: Option<&str>, span: Span) -> Result<Emitter, Refused>;
+    /// As [`Host::emitter`], for a label that is only asked for once an event goes there: it need not exist, which is warned about.
+    fn emitter_if_any(&self, label: &str, span: Span) -> Emitter {
+        self.emitter(Some(label), span).unwrap_or_default()
+    }
     /// The way for events that cannot be handled.
     fn errors(&self) -> Emitter;
     /// The router that the element being built stands in (its label, or the root).
@@ -86,8 +90,8 @@ impl std::error::Error for EmitError {}
 pub trait Sink: Send + Sync {
     /// Takes the events of a batch.
     fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError>;
-    /// Adds the limits that have to have room before events of this tag are read from a sender.
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>);
+    /// Adds the limits that have to have room before events of this tag are read from a sender; of any tag for `None`.
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>);
 }
 
 /// A router: where an emitter leads.
@@ -97,7 +101,7 @@ pub trait Route: Send + Sync {
     /// Sends an event that was rejected to where such events go.
     fn reject<'a>(&self, scope: &Scope<'a>);
     /// As [`Sink::limits`].
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>);
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>);
 }
 
 /// The way from a plugin to a router. Cloning shares it; it may be had before the router is built, and leads to another one after a reload.
@@ -132,7 +136,7 @@ impl Emitter {
             let route = self.route();
             let mut limits = Vec::new();
             if let Some(route) = &route {
-                route.limits(tag, &mut limits);
+                route.limits(Some(tag), &mut limits);
             }
             if limits.iter().all(|limit| !limit.is_full()) {
                 return Permit { route };

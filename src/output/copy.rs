@@ -93,7 +93,7 @@ impl Copy {
         let mut ends: Vec<Arc<Limit>> = Vec::new();
         let shared = self.stores.iter().any(|store| {
             let mut of_store = Vec::new();
-            store.sink.limits(tag, &mut of_store);
+            store.sink.limits(Some(tag), &mut of_store);
             let meets = of_store.iter().any(|limit| ends.iter().any(|end| Arc::ptr_eq(end, limit)));
             ends.append(&mut of_store);
             meets
@@ -119,7 +119,7 @@ impl SyncOutput for Copy {
         Ok(())
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.stores.iter().for_each(|store| store.sink.limits(tag, into));
     }
 }

@@ -5,6 +5,7 @@ pub mod elasticsearch;
 pub mod file;
 pub mod null;
 pub mod relabel;
+pub mod rewrite_tag_filter;
 pub mod roundrobin;
 pub mod stdout;
 
@@ -28,8 +29,8 @@ pub trait SyncOutput: Send + Sync {
     /// Takes the events of a batch.
     fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError>;
 
-    /// Adds the limits that have to have room before events of this tag are read.
-    fn limits(&self, _tag: &Tag, _into: &mut Vec<Arc<Limit>>) {}
+    /// Adds the limits that have to have room before events of this tag are read; of any tag for `None`.
+    fn limits(&self, _tag: Option<&Tag>, _into: &mut Vec<Arc<Limit>>) {}
 
     /// Waits until everything taken is where it belongs; the end is near.
     fn drain(&self) -> BoxFuture<'_, ()> {
@@ -115,6 +116,7 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         build: elasticsearch::build_opensearch,
     },
     Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
+    Plugin { name: "rewrite_tag_filter", section: &rewrite_tag_filter::Params::SECTION, compat: &[], build: rewrite_tag_filter::build },
     Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },
     Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },
 ];

@@ -30,7 +30,7 @@ impl SyncOutput for Relabel {
         self.emitter.emit(scope, tag, batch.duplicate(scope))
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         if let Some(route) = self.emitter.route() {
             route.limits(tag, into);
         }

@@ -72,7 +72,7 @@ impl SyncOutput for RoundRobin {
         Ok(())
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.iter().for_each(|turn| turn.sink.limits(tag, into));
     }

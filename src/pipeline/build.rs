@@ -98,10 +98,17 @@ struct Graph<'g> {
     system: &'g System,
     diagnostics: &'g Diagnostics,
     ways: RefCell<HashMap<String, Emitter>>,
-    wanted: RefCell<Vec<(String, Span)>>,
+    wanted: RefCell<Vec<Wanted>>,
     ids: RefCell<HashSet<String>>,
     deliveries: RefCell<Vec<Arc<Delivery>>>,
     sync_outputs: RefCell<Vec<Arc<dyn SyncOutput>>>,
+}
+
+/// A label that some plugin emits to.
+struct Wanted {
+    name: String,
+    span: Span,
+    must_exist: bool,
 }
 
 /// A constructor's view of the graph: it stands in one router.
@@ -146,9 +153,12 @@ impl<'g> Graph<'g> {
 
     /// Leads all emitters to their routers and says which labels do not exist.
     fn connect(&self, routers: &HashMap<String, Arc<Router>>) {
-        for (name, span) in self.wanted.borrow().iter() {
-            if !routers.contains_key(name) {
-                self.diagnostics.error("FLM0406", Some(*span), format!("{name} label not found"));
+        for wanted in self.wanted.borrow().iter().filter(|wanted| !routers.contains_key(&wanted.name)) {
+            let message = format!("{} label not found", wanted.name);
+            match wanted.must_exist {
+                true => drop(self.diagnostics.error("FLM0406", Some(wanted.span), message)),
+                // Fluentd: it says so only when an event is to go there.
+                false => self.diagnostics.warn("FLM0410", Some(wanted.span), message),
             }
         }
         for (name, emitter) in self.ways.borrow().iter() {
@@ -252,8 +262,13 @@ impl Host for Site<'_, '_> {
 
     fn emitter(&self, label: Option<&str>, span: Span) -> Result<Emitter, Refused> {
         let name = label.unwrap_or(ROOT);
-        self.graph.wanted.borrow_mut().push((name.to_owned(), span));
+        self.graph.wanted.borrow_mut().push(Wanted { name: name.to_owned(), span, must_exist: true });
         Ok(self.graph.way_to(name))
+    }
+
+    fn emitter_if_any(&self, label: &str, span: Span) -> Emitter {
+        self.graph.wanted.borrow_mut().push(Wanted { name: label.to_owned(), span, must_exist: false });
+        self.graph.way_to(label)
     }
 
     fn errors(&self) -> Emitter {
@@ -273,7 +288,7 @@ impl Sink for Direct {
         self.0.emit(scope, tag, batch)
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.0.limits(tag, into);
     }
 }
@@ -289,7 +304,7 @@ impl Sink for Named {
         self.log.enter(|| self.sink.emit(scope, tag, batch))
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.sink.limits(tag, into);
     }
 }

@@ -21,7 +21,7 @@ impl ErrorRoute {
     pub fn limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         let mut limits = Vec::new();
         if let Some(route) = self.label.get().and_then(Emitter::route) {
-            route.limits(tag, &mut limits);
+            route.limits(Some(tag), &mut limits);
         }
         limits
     }

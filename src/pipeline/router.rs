@@ -34,8 +34,23 @@ struct Path {
 }
 
 thread_local! {
-    /// The paths that are being asked for their limits at the moment, one through another.
-    static ASKED: RefCell<Vec<*const Path>> = const { RefCell::new(Vec::new()) };
+    /// The paths and routers that are being asked for their limits at the moment, one through another.
+    static ASKED: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Asks one of them, and says whether nobody else is being asked; `None` where labels in a circle lead back to it, or tags that grow
+/// with each turn of a circle lead on without end.
+fn ask<T>(whom: *const (), question: impl FnOnce() -> T) -> Option<(T, bool)> {
+    if ASKED.with_borrow(|asked| asked.contains(&whom) || asked.len() >= MAX_DEPTH as usize) {
+        return None;
+    }
+    ASKED.with_borrow_mut(|asked| asked.push(whom));
+    let answer = question();
+    let outermost = ASKED.with_borrow_mut(|asked| {
+        asked.pop();
+        asked.is_empty()
+    });
+    Some((answer, outermost))
 }
 
 impl Path {
@@ -44,16 +59,7 @@ impl Path {
         if let Some(known) = self.limits.get() {
             return known.clone();
         }
-        // Labels in a circle lead back here, where the question has been asked already.
-        if ASKED.with_borrow(|asked| asked.contains(&std::ptr::from_ref(self))) {
-            return Vec::new();
-        }
-        ASKED.with_borrow_mut(|asked| asked.push(std::ptr::from_ref(self)));
-        let found = self.find_limits(tag);
-        let outermost = ASKED.with_borrow_mut(|asked| {
-            asked.pop();
-            asked.is_empty()
-        });
+        let Some((found, outermost)) = ask(std::ptr::from_ref(self).cast(), || self.find_limits(tag)) else { return Vec::new() };
         // Within a circle the answer is only a part.
         if outermost {
             let _ = self.limits.set(found.clone());
@@ -64,7 +70,7 @@ impl Path {
     fn find_limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         let mut found = Vec::new();
         if let Some((output, _)) = &self.output {
-            output.limits(tag, &mut found);
+            output.limits(Some(tag), &mut found);
         }
         let mut once: Vec<Arc<Limit>> = Vec::new();
         for limit in found {
@@ -205,8 +211,16 @@ impl Route for Router {
         self.errors.send(scope);
     }
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
-        let path = self.path(tag);
-        into.extend(path.limits(tag));
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
+        match tag {
+            Some(tag) => into.extend(self.path(tag).limits(tag)),
+            None => drop(ask(std::ptr::from_ref(self).cast(), || {
+                for (_, target) in &self.rules {
+                    if let Target::Output(output, _) = target {
+                        output.limits(None, into);
+                    }
+                }
+            })),
+        }
     }
 }

@@ -39,8 +39,8 @@ impl Route for Collector {
 
     fn reject<'a>(&self, _scope: &Scope<'a>) {}
 
-    fn limits(&self, tag: &Tag, into: &mut Vec<Arc<Limit>>) {
-        if tag.as_str() == "blocked" {
+    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
+        if tag.is_some_and(|tag| tag.as_str() == "blocked") {
             into.push(Arc::clone(&self.limit));
         }
     }

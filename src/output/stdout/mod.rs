@@ -81,7 +81,7 @@ impl SyncOutput for Stdout {
         failed.map_or(Ok(()), |error| Err(EmitError { class: error.class, message: error.message, settled: false }))
     }
 
-    fn limits(&self, _tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, _tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         into.push(self.pipe.limit());
     }
 

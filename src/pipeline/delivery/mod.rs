@@ -272,7 +272,7 @@ impl Sink for Delivery {
         batch.events(scope).iter().map(one).fold(Ok(()), Result::and)
     }
 
-    fn limits(&self, _tag: &Tag, into: &mut Vec<Arc<Limit>>) {
+    fn limits(&self, _tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         if self.settings.overflow_action == OverflowAction::Block {
             into.push(Arc::clone(&self.limit));
         }

@@ -51,7 +51,7 @@ impl Route for Collect {
         }
     }
 
-    fn limits(&self, _: &Tag, _: &mut Vec<Arc<Limit>>) {}
+    fn limits(&self, _: Option<&Tag>, _: &mut Vec<Arc<Limit>>) {}
 }
 
 /// An output as a configuration makes it, on a machine in the zone +09:00.

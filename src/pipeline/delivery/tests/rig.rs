@@ -323,7 +323,7 @@ impl Rig {
     /// The one limit that senders wait for.
     pub fn limit(&self) -> Option<Arc<Limit>> {
         let mut limits = Vec::new();
-        self.delivery.limits(&Tag::new("t"), &mut limits);
+        self.delivery.limits(Some(&Tag::new("t")), &mut limits);
         limits.pop()
     }
 }
