@@ -6,6 +6,7 @@
 mod chunk;
 mod compress;
 pub mod entries;
+pub mod import;
 mod keys;
 mod location;
 pub mod log;

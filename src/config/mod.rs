@@ -42,5 +42,5 @@ pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
 pub use load::{FileType, LoadOptions, load, load_despite_faults};
 pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, plain_name, read_param};
-pub use system::{CounterClient, CounterServer, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};
+pub use system::{CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};
 pub use unused::warn_unused;

@@ -79,6 +79,7 @@ crate::section! {
     }
     sections {
         "log": one(SystemLog),
+        "dead_letter": one(DeadLetter),
         "counter_server": one(CounterServer),
         "counter_client": one(CounterClient),
         "metrics": one(Metrics),
@@ -101,6 +102,16 @@ crate::section! {
         pub rotate_size: Option<Size>,
         /// Read and of no effect: there are no stack traces.
         pub forced_stacktrace_level: Option<String>,
+    }
+}
+
+crate::section! {
+    /// Where events and chunks are kept that cannot be delivered; without it, in the backup folder.
+    pub struct DeadLetter {
+        /// The folder.
+        pub path: String,
+        /// How large it may become. What was kept stays: what comes when it is full goes to the backup folder or, event by event, into the log.
+        pub max_size: Size = "1g",
     }
 }
 
@@ -258,6 +269,25 @@ impl System {
                 diagnostics.note("FLM0133", Some(param.span), format!("'{name}' in <system> has no effect: {why}"));
             }
         }
+    }
+}
+
+impl DeadLetter {
+    /// Reads `<dead_letter>` in the `<system>` section; `None` where there is none.
+    pub fn of(root: &Element, diagnostics: &Diagnostics) -> Result<Option<DeadLetter>, Refused> {
+        let Some(element) = root.section("system").and_then(|system| system.section("dead_letter")) else { return Ok(None) };
+        let read = DeadLetter::read(element, diagnostics)?;
+        let refuse = |name: &str, message: &str| {
+            let span = element.param(name).map_or(element.span, |param| param.value_span);
+            Err(diagnostics.error("FLM0134", Some(span), message))
+        };
+        if read.path.is_empty() {
+            return refuse("path", "'path' of <dead_letter> is empty, expected a folder");
+        }
+        if read.max_size.0 == 0 {
+            return refuse("max_size", "'max_size' of <dead_letter> is 0: nothing could be kept, expected a size such as 1g");
+        }
+        Ok(Some(read))
     }
 }
 

@@ -26,7 +26,7 @@ pub use accessor::Accessor;
 pub use batch::{Batch, Event};
 pub use intern::intern;
 pub use record::Record;
-pub use scratch::{Rejected, Scope, Scratch};
+pub use scratch::{Origin, Rejected, Scope, Scratch};
 pub use strftime::Strftime;
 pub use tag::Tag;
 pub use time::EventTime;

@@ -3,6 +3,7 @@
 use super::{EventTime, Record, Tag};
 use bumpalo::Bump;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 /// An arena that grew past this is given back rather than kept: one huge batch must not pin memory.
 const KEPT_ARENA_BYTES: usize = 8 << 20;
@@ -40,7 +41,7 @@ impl Drop for Scratch {
 /// One synchronous emit: the arena its records live in, and the events that were rejected on the way.
 pub struct Scope<'a> {
     bump: &'a Bump,
-    rejected: RefCell<Vec<Rejected<'a>>>,
+    rejected: RefCell<Vec<(Rejected<'a>, Option<Origin<'a>>)>>,
     depth: Cell<u32>,
     in_error: Cell<bool>,
 }
@@ -57,6 +58,16 @@ pub struct Rejected<'a> {
     pub class: &'static str,
     /// What was wrong, in Fluentd's words where it has some.
     pub message: String,
+}
+
+/// The output that rejected an event: what an output rejects is kept whole, whatever else is done about it.
+pub struct Origin<'a> {
+    /// The output's id.
+    pub output: Arc<str>,
+    /// What the server answered, as HTTP has it.
+    pub status: Option<u16>,
+    /// The packed entry as the output got it, where the rejected record is no longer that.
+    pub entry: Option<&'a [u8]>,
 }
 
 impl<'a> Scope<'a> {
@@ -77,15 +88,20 @@ impl<'a> Scope<'a> {
 
     /// Sends an event to `@ERROR` once the present step is over.
     pub fn reject(&self, rejected: Rejected<'a>) {
-        self.rejected.borrow_mut().push(rejected);
+        self.rejected.borrow_mut().push((rejected, None));
     }
 
-    /// Whether events have been rejected since the last call of [`Scope::take_rejected`].
+    /// As [`Scope::reject`], by an output.
+    pub fn reject_from(&self, rejected: Rejected<'a>, origin: Origin<'a>) {
+        self.rejected.borrow_mut().push((rejected, Some(origin)));
+    }
+
+    /// Whether events have been rejected since they were last taken.
     pub fn has_rejected(&self) -> bool {
         !self.rejected.borrow().is_empty()
     }
 
-    /// How many events have been rejected since the last call of [`Scope::take_rejected`].
+    /// How many events have been rejected since they were last taken.
     pub fn rejected_len(&self) -> usize {
         self.rejected.borrow().len()
     }
@@ -121,8 +137,13 @@ impl<'a> Scope<'a> {
         result
     }
 
-    /// The events rejected since the last call; the router's business.
+    /// The events rejected since they were last taken.
     pub fn take_rejected(&self) -> Vec<Rejected<'a>> {
+        self.rejected.take().into_iter().map(|(rejected, _)| rejected).collect()
+    }
+
+    /// The same with the outputs that rejected them; the router's business.
+    pub fn take_rejections(&self) -> Vec<(Rejected<'a>, Option<Origin<'a>>)> {
         self.rejected.take()
     }
 }

@@ -2,12 +2,13 @@
 
 use super::delivery::Delivery;
 use super::errors::ErrorRoute;
+use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
 use super::router::{Router, Target};
 use super::{Idle, Pipeline, workers};
 use crate::config::compat::{Tables, apply_tree};
-use crate::config::{Diagnostics, Element, Refused, Span, System};
+use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
 use crate::event::{Batch, Scope, Tag};
 use crate::filter::FILTERS;
 use crate::formatter::FORMATTERS;
@@ -27,16 +28,18 @@ const OWN_LOG: &str = "@FLUENT_LOG";
 /// Builds the pipeline that a configuration describes. All faults go to `diagnostics`, not only the first.
 pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> Result<Pipeline, Refused> {
     convert_old_parameters(root, diagnostics);
+    let dead_letter = DeadLetter::of(root, diagnostics).unwrap_or_default();
     let mut pipeline = Pipeline::default();
     for worker in workers::divide(root, system.workers, diagnostics)? {
-        build_worker(&worker.sections, system, diagnostics, &mut pipeline);
+        let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
+        build_worker(&worker.sections, system, diagnostics, keeper, &mut pipeline);
     }
     if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
 }
 
 /// Builds what one logical worker runs.
-fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostics, pipeline: &mut Pipeline) {
-    let graph = Graph::new(system, diagnostics);
+fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostics, keeper: Keeper, pipeline: &mut Pipeline) {
+    let graph = Graph::new(system, diagnostics, keeper.letters().cloned());
     sections.iter().for_each(|section| section.used.set(true));
     let mut labels = Vec::new();
     for label in sections.iter().filter(|section| section.name == "label") {
@@ -44,7 +47,7 @@ fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostic
             labels.push((name, *label));
         }
     }
-    let errors = Arc::new(ErrorRoute::default());
+    let errors = Arc::new(ErrorRoute::new(keeper));
     let mut routers = HashMap::new();
     for (name, label) in &labels {
         if !label.has_section("match") && !label.is_damaged() {
@@ -97,6 +100,7 @@ fn own_log_router(routers: &HashMap<String, Arc<Router>>, diagnostics: &Diagnost
 struct Graph<'g> {
     system: &'g System,
     diagnostics: &'g Diagnostics,
+    letters: Option<Arc<Letters>>,
     ways: RefCell<HashMap<String, Emitter>>,
     wanted: RefCell<Vec<Wanted>>,
     ids: RefCell<HashSet<String>>,
@@ -124,10 +128,11 @@ struct Common {
 }
 
 impl<'g> Graph<'g> {
-    fn new(system: &'g System, diagnostics: &'g Diagnostics) -> Graph<'g> {
+    fn new(system: &'g System, diagnostics: &'g Diagnostics, letters: Option<Arc<Letters>>) -> Graph<'g> {
         Graph {
             system,
             diagnostics,
+            letters,
             ways: RefCell::default(),
             wanted: RefCell::default(),
             ids: RefCell::default(),
@@ -238,6 +243,7 @@ impl Site<'_, '_> {
             }
             Output::Buffered(output) => {
                 let delivery = Delivery::new(output, section, &self.context(&common))?;
+                self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
                 self.graph.deliveries.borrow_mut().push(Arc::clone(&delivery));
                 delivery
             }

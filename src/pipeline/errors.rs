@@ -1,7 +1,8 @@
-//! Events that could not be handled: to the `@ERROR` label where there is one, otherwise whole into the log.
+//! Events that could not be handled: to the `@ERROR` label where there is one, otherwise whole into the log and to the dead letters.
 
+use super::letters::Keeper;
 use crate::event::json::{self, Style};
-use crate::event::{Batch, Record, Rejected, Scope, Tag};
+use crate::event::{Batch, Origin, Record, Rejected, Scope, Tag};
 use crate::plugin::{EmitError, Emitter, Limit};
 use std::sync::{Arc, OnceLock};
 
@@ -9,9 +10,15 @@ use std::sync::{Arc, OnceLock};
 #[derive(Default)]
 pub struct ErrorRoute {
     label: OnceLock<Emitter>,
+    keeper: Keeper,
 }
 
 impl ErrorRoute {
+    /// Without a label yet; the keeper takes what goes nowhere else.
+    pub fn new(keeper: Keeper) -> ErrorRoute {
+        ErrorRoute { label: OnceLock::new(), keeper }
+    }
+
     /// Leads rejected events to the `@ERROR` label.
     pub fn lead_to(&self, label: Emitter) {
         let _ = self.label.set(label);
@@ -31,24 +38,29 @@ impl ErrorRoute {
         if !scope.has_rejected() {
             return;
         }
-        for rejected in scope.take_rejected() {
-            self.send_one(scope, rejected);
+        for (rejected, origin) in scope.take_rejections() {
+            self.send_one(scope, rejected, origin);
         }
     }
 
-    fn send_one<'a>(&self, scope: &Scope<'a>, rejected: Rejected<'a>) {
-        let Rejected { tag, time, record, class, message } = rejected;
-        let said = describe(class, &message, &tag, &record);
+    fn send_one<'a>(&self, scope: &Scope<'a>, rejected: Rejected<'a>, origin: Option<Origin<'a>>) {
+        let Rejected { tag, time, record, class, message } = &rejected;
+        let said = describe(class, message, tag, record);
         match self.label.get() {
             // Fluentd: a fault while handling @ERROR would go to @ERROR again, and round and round.
             Some(label) if !scope.in_error() => {
                 crate::warning!("send an error event to @ERROR: {said}");
-                let batch = Batch::single(scope, time, record);
-                if let Err(error) = scope.as_error(|| label.emit(scope, &tag, batch)) {
+                let batch = Batch::single(scope, *time, record.clone());
+                if let Err(error) = scope.as_error(|| label.emit(scope, tag, batch)) {
                     crate::error!("unexpected error while handling @ERROR: error_class={} error={:?} {said}", error.class, error.message);
+                    self.keeper.keep(&rejected, origin.as_ref());
                 }
             }
-            _ => crate::warning!("dump an error event: {said} time={}", time.to_f64()),
+            _ => {
+                crate::warning!("dump an error event: {said} time={}", time.to_f64());
+                // Fluentd: what an output rejects is in the log only.
+                self.keeper.keep(&rejected, origin.as_ref());
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod build;
 pub mod delivery;
 mod errors;
+pub mod letters;
 mod own_log;
 mod pattern;
 mod router;

@@ -7,6 +7,7 @@ mod docker;
 mod harness;
 mod hostile;
 mod image;
+mod letters;
 mod licences;
 mod routing;
 mod search_node;

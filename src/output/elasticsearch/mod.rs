@@ -56,10 +56,11 @@ pub fn build_opensearch(element: &Element, context: &Context<'_>) -> Result<Outp
 fn build(element: &Element, context: &Context<'_>, product: Product) -> Result<Output, Refused> {
     let settings = Settings::read(element, product, context.diagnostics)?;
     let errors = context.host.errors();
-    Ok(Output::Buffered(Box::new(Search { settings, errors, clusters: Mutex::new(HashMap::new()) })))
+    Ok(Output::Buffered(Box::new(Search { id: Arc::from(context.id), settings, errors, clusters: Mutex::new(HashMap::new()) })))
 }
 
 struct Search {
+    id: Arc<str>,
     settings: Settings,
     errors: Emitter,
     clusters: Mutex<HashMap<String, Arc<Cluster>>>,
@@ -146,7 +147,7 @@ impl Search {
             });
         }
         if !problems.is_empty() {
-            report::report(site, &chunk.bytes, problems, &self.errors, || self.dated(texts));
+            report::report(site, &chunk.bytes, problems, &self.errors, &self.id, || self.dated(texts));
         }
     }
 

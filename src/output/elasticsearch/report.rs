@@ -6,8 +6,9 @@ use super::index::Dated;
 use super::rules::Operation;
 use super::version::Product;
 use crate::event::msgpack::{Entries, Reader, TimeForm, decode_value, read_record};
-use crate::event::{EventTime, Record, Rejected, Scope, Scratch, Tag, Value};
+use crate::event::{EventTime, Origin, Record, Rejected, Scope, Scratch, Tag, Value};
 use crate::plugin::Emitter;
+use std::sync::Arc;
 
 /// Events that are sent on together.
 const TOGETHER: usize = 512;
@@ -20,20 +21,32 @@ pub fn rejected_class(product: Product) -> &'static str {
     }
 }
 
-/// Sends the events concerned on their way.
-pub fn report(site: &Site<'_>, entries: &[u8], mut problems: Vec<Problem>, errors: &Emitter, dated: impl Fn() -> Dated) {
+/// Sends the events concerned on their way; `output` is the id of the output that they come from.
+pub fn report(site: &Site<'_>, entries: &[u8], mut problems: Vec<Problem>, errors: &Emitter, output: &Arc<str>, dated: impl Fn() -> Dated) {
     problems.sort_by_key(|problem| problem.entry.start);
     for some in problems.chunks(TOGETHER) {
         let scratch = Scratch::take();
         let scope = scratch.scope();
         let mut dated = dated();
         for problem in some {
-            if let Some(rejected) = event_of(site, &scope, &entries[problem.entry.clone()], &problem.what, &mut dated) {
-                scope.reject(rejected);
+            let entry = &entries[problem.entry.clone()];
+            let Some(rejected) = event_of(site, &scope, entry, &problem.what, &mut dated) else { continue };
+            match &problem.what {
+                Trouble::Rejected(_, why) => {
+                    let origin = Origin { output: Arc::clone(output), status: status(why), entry: Some(scope.bytes(entry)) };
+                    scope.reject_from(rejected, origin);
+                }
+                // The event itself is stored.
+                Trouble::Time(_) => scope.reject(rejected),
             }
         }
         errors.send_rejected(&scope);
     }
+}
+
+/// The status at the start of a server's reason.
+fn status(why: &str) -> Option<u16> {
+    why.split(' ').next()?.parse().ok()
 }
 
 fn event_of<'a>(site: &Site<'_>, scope: &Scope<'a>, entry: &[u8], what: &Trouble, dated: &mut Dated) -> Option<Rejected<'a>> {

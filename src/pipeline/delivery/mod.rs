@@ -18,6 +18,7 @@ mod write;
 
 pub use counters::{Count, Counters};
 
+use super::letters::Letters;
 use crate::buffer::{FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, Scope, Tag};
@@ -80,7 +81,7 @@ pub struct Usage {
 
 /// A buffered output with its buffer.
 pub struct Delivery {
-    id: String,
+    id: Arc<str>,
     log: PluginLog,
     output: Box<dyn BufferedOutput>,
     secondary: Option<Secondary>,
@@ -113,12 +114,12 @@ impl Delivery {
         }
         let limit = Arc::new(Limit::within(settings.total_bytes, &context.host.memory_limit()));
         Ok(Arc::new(Delivery {
-            id: context.id.to_owned(),
+            id: Arc::from(context.id),
             log: context.log.clone(),
             secondary,
             stage: Arc::new(Stage::new(settings.chunk, Arc::clone(&limit))),
             queue: Arc::default(),
-            backup: Backup::new(context.system.root_dir.as_deref(), context.id),
+            backup: Backup::new(context.system.root_dir.as_deref(), context.id, element.plugin_type(), output.is_packed()),
             counters: Arc::default(),
             overflow_line: Pace::default(),
             emitted: Arc::default(),
@@ -135,6 +136,11 @@ impl Delivery {
     /// The name by which the configuration calls the output.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Keeps what cannot be delivered there, and no longer in the backup folder.
+    pub fn keep_dead_letters(&self, letters: &Arc<Letters>) {
+        self.backup.prefer(letters);
     }
 
     /// What it has done so far.

@@ -3,10 +3,11 @@
 use super::Delivery;
 use crate::buffer::{CHUNK_COST_BYTES, Chunk, ChunkKeys, Closed, OverflowAction, Run, TooLarge, entries};
 use crate::event::msgpack::Entries;
-use crate::event::{Batch, Event, Rejected, Scope, Tag};
+use crate::event::{Batch, Event, Origin, Rejected, Scope, Tag};
 use crate::plugin::EmitError;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// With `block`, senders wait at the limit; events that the daemon makes itself (`@ERROR` and the like) do not wait, and have so much beyond it.
@@ -152,7 +153,8 @@ impl Delivery {
 
     fn reject<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, class: &'static str, message: String) {
         self.counters.rejected_records.add(1);
-        scope.reject(Rejected { tag: tag.clone(), time: event.time, record: event.record.clone(), class, message });
+        let rejected = Rejected { tag: tag.clone(), time: event.time, record: event.record.clone(), class, message };
+        scope.reject_from(rejected, Origin { output: Arc::clone(&self.id), status: None, entry: None });
     }
 
     /// Encodes the events, each into the group of its chunk keys. An event that cannot be written in the output's form is rejected.
@@ -219,9 +221,8 @@ impl Delivery {
 
     /// Keeps events that never were in the queue in the backup folder.
     fn keep(&self, chunk: &Chunk, why: &str) -> bool {
-        let path = self.backup.path(chunk);
-        match self.backup.keep(chunk) {
-            Ok(()) => {
+        match self.backup.keep(chunk, why) {
+            Ok(path) => {
                 self.counters.backup_records.add(chunk.records as u64);
                 if self.overflow_line.is_due(Instant::now()) {
                     crate::warning!("{why}: {} events are kept in {}", chunk.records, path.display());
@@ -229,6 +230,7 @@ impl Delivery {
                 true
             }
             Err(error) => {
+                let path = self.backup.path(chunk);
                 crate::error!("{why}, and {} events cannot be kept path={path:?} error=\"{error}\"", chunk.records);
                 false
             }

@@ -187,13 +187,14 @@ impl Delivery {
         }
         let counted = waiting.counted;
         let backup = self.backup.clone();
+        let said = format!("{reason:#}");
         let kept = tokio::task::spawn_blocking(move || {
-            let kept = waiting.open().and_then(|()| backup.keep(&waiting.chunk));
+            let kept = waiting.open().and_then(|()| backup.keep(&waiting.chunk, &said));
             (waiting, kept)
         });
         match kept.await {
-            Ok((waiting, Ok(()))) => {
-                crate::warning!("bad chunk is moved to {}", self.backup.path(&waiting.chunk).display());
+            Ok((waiting, Ok(path))) => {
+                crate::warning!("bad chunk is moved to {}", path.display());
                 self.counters.backup_records.add(records);
                 self.release(waiting, false);
             }

@@ -74,7 +74,11 @@ impl Bench {
         let route: Arc<dyn Route> = Arc::new(Collect(Arc::clone(&errors)));
         let emitter = Emitter::default();
         emitter.lead_to(Arc::downgrade(&route));
-        Bench { search: Search { settings, errors: emitter, clusters: Mutex::new(HashMap::new()) }, errors, _route: route }
+        Bench {
+            search: Search { id: Arc::from("out"), settings, errors: emitter, clusters: Mutex::new(HashMap::new()) },
+            errors,
+            _route: route,
+        }
     }
 
     fn write(&self, chunk: &Chunk) -> Result<(), WriteError> {

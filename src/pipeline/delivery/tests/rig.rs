@@ -311,7 +311,8 @@ impl Rig {
     /// The numbers of all records in the backup folder.
     pub fn backed_up(&self) -> Vec<i64> {
         let Ok(files) = std::fs::read_dir(self.root.join("backup/worker0/scripted")) else { return Vec::new() };
-        let mut found: Vec<i64> = files.flat_map(|file| numbers(&std::fs::read(file.unwrap().path()).unwrap())).collect();
+        let chunks = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|suffix| suffix == "log"));
+        let mut found: Vec<i64> = chunks.flat_map(|path| numbers(&std::fs::read(path).unwrap())).collect();
         found.sort_unstable();
         found
     }
