@@ -12,11 +12,13 @@ mod emit;
 mod engine;
 mod escape;
 mod literal;
+mod searches;
 mod syntax;
 #[cfg(test)]
 mod tests;
 
 pub use engine::{Counters, counters, within};
+pub use searches::Searches;
 
 use engine::{Code, Found};
 use memchr::memmem::Finder;
@@ -96,7 +98,7 @@ impl Regex {
         Regex::of_syntax(source, flags, syntax::parse(source, flags)?)
     }
 
-    /// Compiles Ruby syntax so that groups without names can be asked for too, by [`Regex::groups_from`].
+    /// Compiles Ruby syntax so that groups without names can be asked for too, by [`Searches::next_from`].
     pub fn with_groups(source: &str, flags: Flags) -> Result<Regex, RegexError> {
         let mut syntax = syntax::parse(source, flags)?;
         if !syntax.groups.is_empty() && syntax.groups.iter().all(Option::is_none) {
@@ -195,20 +197,12 @@ impl Regex {
         )
     }
 
-    /// Finds the leftmost match at or behind the byte `from` and where all its groups are: the whole match first, then those that Ruby
-    /// numbers, which are the named ones where there are any.
-    pub fn groups_from(&self, text: &[u8], from: usize, into: &mut Vec<Option<(usize, usize)>>) -> Matched {
-        into.clear();
-        if from > text.len() {
-            return Matched::No;
-        }
-        self.search(text, from, |groups| {
-            into.push(groups.get(0));
-            into.extend(self.0.numbered.iter().map(|numbers| numbers.iter().rev().find_map(|number| groups.get(*number))));
-        })
+    /// Searches one text again and again, for all its matches.
+    pub fn searches<'s>(&'s self, text: &'s [u8]) -> Searches<'s> {
+        Searches::new(&self.0, text)
     }
 
-    /// The names of the groups that [`Regex::groups_from`] gives behind the whole match; `None` for those without.
+    /// The names of the groups that [`Searches::next_from`] gives behind the whole match; `None` for those without.
     pub fn numbered_names(&self) -> &[Option<String>] {
         &self.0.numbered_names
     }

@@ -1,7 +1,7 @@
 //! Regular expressions as values, and what they match.
 
 use super::value::{Outcome, raised};
-use crate::regex::{Flags, Matched, Regex};
+use crate::regex::{Flags, Matched, Regex, Searches};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -32,8 +32,18 @@ impl Regexp {
 
     /// Finds the leftmost match at or behind `from`.
     pub fn search(&self, text: &[u8], from: usize) -> Outcome<Option<Groups>> {
+        self.next_of(&self.searches(text), from)
+    }
+
+    /// For all matches in a text, one after another by [`Regexp::next_of`].
+    pub fn searches<'s>(&'s self, text: &'s [u8]) -> Searches<'s> {
+        self.regex.searches(text)
+    }
+
+    /// Finds the leftmost match at or behind `from`.
+    pub fn next_of(&self, searches: &Searches<'_>, from: usize) -> Outcome<Option<Groups>> {
         let mut groups = Vec::new();
-        match self.regex.groups_from(text, from, &mut groups) {
+        match searches.next_from(from, &mut groups) {
             Matched::Yes => Ok(Some(groups)),
             Matched::No => Ok(None),
             Matched::Bounded => Err(raised("RegexpError", format!("/{}/ takes too long", self.source))),

@@ -152,7 +152,8 @@ fn last_place(machine: &mut Machine<'_>, own: &[u8], pattern: &Value) -> Outcome
 fn all_matches(machine: &mut Machine<'_>, own: &[u8], regexp: &Arc<Regexp>) -> Outcome<Vec<Groups>> {
     let mut all = Vec::new();
     let mut from = 0;
-    while let Some(groups) = regexp.search(own, from)? {
+    let searches = regexp.searches(own);
+    while let Some(groups) = regexp.next_of(&searches, from)? {
         machine.pay(1 + groups.len())?;
         let Some((start, end)) = groups.first().copied().flatten() else { break };
         all.push(groups);
@@ -243,7 +244,8 @@ pub(in crate::ruby) fn gsub(pattern: &Regex, text: &[u8], with: &[u8]) -> Vec<u8
     let whole: Rc<[u8]> = Rc::from(text);
     let mut out = Vec::with_capacity(text.len());
     let (mut copied, mut from) = (0, 0);
-    while let Ok(Some(groups)) = regexp.search(text, from) {
+    let searches = regexp.searches(text);
+    while let Ok(Some(groups)) = regexp.next_of(&searches, from) {
         let Some((start, end)) = groups.first().copied().flatten() else { break };
         out.extend_from_slice(&text[copied..start]);
         expand(with, &MatchData { text: whole.clone(), groups, regexp: regexp.clone() }, &mut out);

@@ -93,6 +93,14 @@ fn work_is_bounded() {
 }
 
 #[test]
+fn many_matches_in_a_long_text_cost_no_more_each_than_in_a_short_one() {
+    let code = |length: usize| format!("x = 'a' * {length}; [x.gsub(/a/, 'bb').length, x.scan(/a/).size, x.split(/b?a/, -1).size]");
+    let start = Instant::now();
+    assert_eq!(result(&code(100_000)), "[200000, 100000, 100001]");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_container_cannot_hold_itself() {
     assert!(result("record['me'] = record").contains("holds itself"));
     assert!(result("a = []; a << [a]").contains("holds itself"));
