@@ -197,6 +197,11 @@ impl Regex {
         )
     }
 
+    /// Finds the leftmost match at or behind the byte `from` and where all its groups are, as [`Searches::next_from`] does.
+    pub fn groups_from(&self, text: &[u8], from: usize, into: &mut Vec<Option<(usize, usize)>>) -> Matched {
+        self.searches(text).next_from(from, into)
+    }
+
     /// Searches one text again and again, for all its matches.
     pub fn searches<'s>(&'s self, text: &'s [u8]) -> Searches<'s> {
         Searches::new(&self.0, text)
