@@ -22,7 +22,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`log`] | the daemon's own log |
+//! | [`log`], [`metrics`] | the daemon's own log; what it counts about itself |
 //! | [`event`], [`regex`] | tag, time, value, record, batch, with their msgpack and JSON forms and Ruby's time formats; Ruby's regular expressions |
 //! | [`ruby`] | the part of Ruby that configurations embed and records are transformed by: read once, run within bounds |
 //! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
@@ -69,6 +69,7 @@ pub mod formatter;
 pub mod forward;
 pub mod input;
 pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod output;
 pub mod parser;

@@ -4,6 +4,7 @@ pub use crate::config::Compat;
 use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
 use crate::event::{Batch, Scope, Tag};
 use crate::log::PluginLog;
+use crate::metrics::{InputCounters, Overview};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -65,6 +66,14 @@ pub trait Host {
     fn memory_limit(&self) -> Arc<Limit> {
         Arc::new(Limit::new(u64::MAX))
     }
+    /// What can be seen of the process from outside; complete once everything is built.
+    fn overview(&self) -> Arc<Overview> {
+        Arc::default()
+    }
+    /// The number of the logical worker that the element belongs to, from 0.
+    fn worker(&self) -> i64 {
+        0
+    }
 }
 
 /// Why an emit failed as a whole; the sender is told (no ack) and keeps its data.
@@ -108,6 +117,7 @@ pub trait Route: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Emitter {
     way: Arc<Way>,
+    counted: Option<Counted>,
 }
 
 #[derive(Default)]
@@ -118,6 +128,16 @@ struct Way {
 }
 
 impl Emitter {
+    /// The same way, on which an input's events are counted.
+    pub fn counted(self, counters: Arc<InputCounters>, with_sizes: bool) -> Emitter {
+        Emitter { counted: Some(Counted { counters, with_sizes }), ..self }
+    }
+
+    /// Counts a message (a request, a line) that could not be read as events.
+    pub fn note_invalid(&self) {
+        self.counted.iter().for_each(|counted| counted.counters.invalid_messages.add(1));
+    }
+
     /// Leads this emitter, and all its clones, to `route` from the next batch on.
     pub fn lead_to(&self, route: Weak<dyn Route>) {
         *self.way.route.write().unwrap_or_else(PoisonError::into_inner) = Some(route);
@@ -139,7 +159,7 @@ impl Emitter {
                 route.limits(Some(tag), &mut limits);
             }
             if limits.iter().all(|limit| !limit.is_full()) {
-                return Permit { route };
+                return self.permit(route);
             }
             let room = async {
                 for limit in &limits {
@@ -148,7 +168,7 @@ impl Emitter {
             };
             tokio::select! {
                 biased;
-                () = room => return Permit { route },
+                () = room => return self.permit(route),
                 () = changed => {}
             }
         }
@@ -156,7 +176,11 @@ impl Emitter {
 
     /// Emits without asking for room: for events that outputs and filters emit themselves.
     pub fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
-        Permit { route: self.route() }.emit(scope, tag, batch)
+        self.permit(self.route()).emit(scope, tag, batch)
+    }
+
+    fn permit(&self, route: Option<Arc<dyn Route>>) -> Permit {
+        Permit { route, counted: self.counted.clone() }
     }
 
     /// Hands over what has been rejected in this scope.
@@ -170,11 +194,34 @@ impl Emitter {
 /// Leave to emit one batch: there was room when it was given.
 pub struct Permit {
     route: Option<Arc<dyn Route>>,
+    counted: Option<Counted>,
+}
+
+/// Where an input's events are counted, and whether their bytes are too.
+#[derive(Clone)]
+struct Counted {
+    counters: Arc<InputCounters>,
+    with_sizes: bool,
 }
 
 impl Permit {
     /// Sends a batch on its way.
     pub fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
+        let Some(Counted { counters, with_sizes }) = &self.counted else { return self.send(scope, tag, batch) };
+        let records = batch.len() as u64;
+        let bytes = if *with_sizes { batch.encoded_len(scope) as u64 } else { 0 };
+        let result = self.send(scope, tag, batch);
+        match &result {
+            Err(error) if !error.settled => counters.refused_records.add(records),
+            _ => {
+                counters.emit_records.add(records);
+                counters.emit_size.add(bytes);
+            }
+        }
+        result
+    }
+
+    fn send<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: Batch<'a>) -> Result<(), EmitError> {
         match &self.route {
             Some(route) => route.emit(scope, tag, batch),
             None => Err(EmitError { class: "RuntimeError", message: "the pipeline is stopped".to_owned(), settled: false }),

@@ -1,6 +1,7 @@
 //! The unit of delivery and retry, and the sixteen bytes that name one.
 
 use crate::event::{EventTime, Tag};
+use crate::metrics::Count;
 use std::cell::Cell;
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -27,12 +28,16 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// How many events.
     pub records: usize,
+    /// Events that the output sent to `@ERROR` at the present delivery: settled, but not delivered.
+    pub rejected: Count,
+    /// Events that the output left out at the present delivery, as its parameters ask.
+    pub dropped: Count,
 }
 
 impl Chunk {
     /// An empty chunk with a name of its own.
     pub fn new(keys: ChunkKeys) -> Chunk {
-        Chunk { id: new_id(), keys, bytes: Vec::new(), records: 0 }
+        Chunk { id: new_id(), keys, bytes: Vec::new(), records: 0, rejected: Count::default(), dropped: Count::default() }
     }
 
     /// Its name in hexadecimal digits, as log lines and file names show it.

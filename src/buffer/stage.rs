@@ -176,10 +176,11 @@ impl Stage {
         inside.by_age.values().next().and_then(|keys| inside.open.get(keys)).map(|open| open.since)
     }
 
-    /// The oldest and the newest time slice among the staged chunks.
-    pub fn timekeys(&self) -> Option<(i64, i64)> {
+    /// The time slices of the staged chunks, and how many events all of them have.
+    pub fn contents(&self) -> (BTreeSet<i64>, u64) {
         let inside = self.lock();
-        Some((inside.by_slice.first()?.0, inside.by_slice.last()?.0))
+        let records = inside.open.values().map(|open| open.chunk.records as u64).sum();
+        (inside.by_slice.iter().map(|(slice, _)| *slice).collect(), records)
     }
 
     /// Takes back the memory of a chunk that is delivered.

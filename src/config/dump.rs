@@ -4,7 +4,7 @@ use super::literal::{Seconds, Size};
 use super::{Declared, Element, FromLiteral, Kind, ParamValue};
 
 /// What a secret value is shown as.
-const MASK: &str = "xxxxxx";
+pub(super) const MASK: &str = "xxxxxx";
 
 /// The text of an element and all below it, each line with its end. What is a secret and what is quoted follows from the declarations
 /// that have read the elements, so the pipeline is built first.

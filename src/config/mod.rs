@@ -27,6 +27,7 @@ pub mod tree;
 mod unused;
 pub mod v0;
 pub mod v1;
+mod variables;
 mod yaml;
 
 #[cfg(test)]
@@ -44,3 +45,4 @@ pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, plain_name, read_param};
 pub use system::{CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};
 pub use unused::warn_unused;
+pub use variables::{shown_params, variables};

@@ -1,6 +1,6 @@
 //! Events that travel together: packed msgpack until somebody has to look, then decoded records.
 
-use super::msgpack::{Entries, decode_record};
+use super::msgpack::{Entries, decode_record, write_entry};
 use super::{EventTime, Record, Scope};
 use bumpalo::collections::Vec as BumpVec;
 use std::cell::OnceCell;
@@ -19,19 +19,20 @@ pub struct Event<'a> {
 pub struct Batch<'a> {
     packed: Option<&'a [u8]>,
     count: usize,
-    coalesced: bool,
+    /// How many messages it was made of, where it was made for speed only.
+    messages: Option<usize>,
     events: OnceCell<BumpVec<'a, Event<'a>>>,
 }
 
 impl<'a> Batch<'a> {
     /// A batch of checked msgpack entries `[time, map]` with times as EventTime or integer, one after another.
     pub fn packed(entries: &'a [u8], count: usize) -> Batch<'a> {
-        Batch { packed: Some(entries), count, coalesced: false, events: OnceCell::new() }
+        Batch { packed: Some(entries), count, messages: None, events: OnceCell::new() }
     }
 
     /// A batch of decoded events.
     pub fn decoded(events: BumpVec<'a, Event<'a>>) -> Batch<'a> {
-        Batch { packed: None, count: 0, coalesced: false, events: OnceCell::from(events) }
+        Batch { packed: None, count: 0, messages: None, events: OnceCell::from(events) }
     }
 
     /// A batch of one event.
@@ -41,18 +42,18 @@ impl<'a> Batch<'a> {
 
     /// Says that each event was sent in a message of its own and the batch was made for speed only.
     pub fn coalesced(mut self) -> Batch<'a> {
-        self.coalesced = true;
+        self.messages = Some(self.len());
         self
     }
 
     /// Whether each event was sent in a message of its own.
     pub fn is_coalesced(&self) -> bool {
-        self.coalesced
+        self.messages.is_some()
     }
 
-    /// How many emits this batch stands for: what counts and takes turns by emits looks at this.
+    /// How many emits this batch stands for, whatever filters have taken out of it since: what counts emits looks at this.
     pub fn emits(&self) -> usize {
-        if self.coalesced { self.len() } else { 1 }
+        self.messages.unwrap_or(1)
     }
 
     /// How many events there are.
@@ -68,6 +69,16 @@ impl<'a> Batch<'a> {
     /// The msgpack entries, while nothing has been changed.
     pub fn as_packed(&self) -> Option<&'a [u8]> {
         self.packed
+    }
+
+    /// How many bytes the events have as msgpack entries. They are encoded for that where they are not packed.
+    pub fn encoded_len(&self, scope: &Scope<'a>) -> usize {
+        if let Some(entries) = self.packed {
+            return entries.len();
+        }
+        let mut encoded = Vec::new();
+        self.events(scope).iter().for_each(|event| write_entry(event.time, &event.record, &mut encoded));
+        encoded.len()
     }
 
     /// The events, decoded on the first call.
@@ -92,7 +103,7 @@ impl<'a> Batch<'a> {
                 Batch::decoded(events)
             }
         };
-        copy.coalesced = self.coalesced;
+        copy.messages = self.messages;
         copy
     }
 }

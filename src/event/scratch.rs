@@ -25,7 +25,7 @@ impl Scratch {
 
     /// The scope of one emit.
     pub fn scope(&self) -> Scope<'_> {
-        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()), depth: Cell::new(0), in_error: Cell::new(false) }
+        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()), depth: Cell::new(0), added: Cell::new(0), in_error: Cell::new(false) }
     }
 }
 
@@ -43,6 +43,7 @@ pub struct Scope<'a> {
     bump: &'a Bump,
     rejected: RefCell<Vec<(Rejected<'a>, Option<Origin<'a>>)>>,
     depth: Cell<u32>,
+    added: Cell<usize>,
     in_error: Cell<bool>,
 }
 
@@ -109,6 +110,16 @@ impl<'a> Scope<'a> {
     /// Takes back the rejections after the first `kept`: the caller answers for them.
     pub fn forget_rejected(&self, kept: usize) {
         self.rejected.borrow_mut().truncate(kept);
+    }
+
+    /// Says that a filter has made so many events beyond those that it got (and has kept or rejected all of them).
+    pub fn note_added(&self, events: usize) {
+        self.added.set(self.added.get() + events);
+    }
+
+    /// How many events have been made since the last call; the router's business.
+    pub fn take_added(&self) -> usize {
+        self.added.take()
     }
 
     /// How many routers the events are in, one within another.

@@ -76,11 +76,13 @@ impl<'a> Step<'_, 'a> {
         match params.key_name.dig(&event.record) {
             Err(why) => self.reject(event, "TypeError", why),
             Ok(None | Some(Value::Nil)) => {
+                let before = self.outcomes();
                 if params.reserve_data {
                     let kept = event.record.clone();
                     self.emit(event.time, kept, None);
                 }
                 self.reject(event, ARGUMENT_ERROR, format!("{} does not exist", params.key_name.source()));
+                self.note_added(before);
             }
             Ok(Some(value)) => self.value(event, value),
         }
@@ -100,6 +102,7 @@ impl<'a> Step<'_, 'a> {
             }
             return;
         }
+        let before = self.outcomes();
         let events = std::mem::take(&mut self.parsed.events);
         let unmatched = std::mem::take(&mut self.parsed.unmatched);
         let mut missed = unmatched.iter().peekable();
@@ -121,6 +124,17 @@ impl<'a> Step<'_, 'a> {
             }
             Err(ParseError::Failed { message, .. }) => self.reject(event, PARSER_ERROR, format!("parse failed {message}")),
         }
+        self.note_added(before);
+    }
+
+    /// What has come of the events so far.
+    fn outcomes(&self) -> usize {
+        self.after.len() + self.scope.rejected_len()
+    }
+
+    /// Of one event more than one may have come.
+    fn note_added(&self, before: usize) {
+        self.scope.note_added((self.outcomes() - before).saturating_sub(1));
     }
 
     fn matched(&mut self, mut event: Event<'a>, time: Option<EventTime>, fields: Record<'a>) {

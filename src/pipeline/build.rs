@@ -5,8 +5,10 @@ use super::errors::ErrorRoute;
 use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
-use super::router::{Router, Target};
-use super::{Idle, Pipeline, workers};
+use super::router::{Router, Step, Target};
+use super::watched::{self, Direct};
+use super::workers::{self, Worker};
+use super::{Idle, Pipeline};
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
 use crate::event::{Batch, Scope, Tag};
@@ -14,6 +16,7 @@ use crate::filter::FILTERS;
 use crate::formatter::FORMATTERS;
 use crate::input::INPUTS;
 use crate::log::{Level, PluginLog};
+use crate::metrics::{self, InputCounters, Overview, Watched};
 use crate::output::{OUTPUTS, Output, SyncOutput};
 use crate::parser::PARSERS;
 use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Route, Sink};
@@ -32,14 +35,15 @@ pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> 
     let mut pipeline = Pipeline::default();
     for worker in workers::divide(root, system.workers, diagnostics)? {
         let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
-        build_worker(&worker.sections, system, diagnostics, keeper, &mut pipeline);
+        build_worker(&worker, system, diagnostics, keeper, &mut pipeline);
     }
     if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
 }
 
 /// Builds what one logical worker runs.
-fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostics, keeper: Keeper, pipeline: &mut Pipeline) {
-    let graph = Graph::new(system, diagnostics, keeper.letters().cloned());
+fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics, keeper: Keeper, pipeline: &mut Pipeline) {
+    let sections = worker.sections.as_slice();
+    let graph = Graph::new(worker.id, system, diagnostics, &pipeline.overview, keeper.letters().cloned());
     sections.iter().for_each(|section| section.used.set(true));
     let mut labels = Vec::new();
     for label in sections.iter().filter(|section| section.name == "label") {
@@ -47,7 +51,7 @@ fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostic
             labels.push((name, *label));
         }
     }
-    let errors = Arc::new(ErrorRoute::new(keeper));
+    let errors = Arc::new(ErrorRoute::new(keeper, &pipeline.overview.errors));
     let mut routers = HashMap::new();
     for (name, label) in &labels {
         if !label.has_section("match") && !label.is_damaged() {
@@ -63,6 +67,8 @@ fn build_worker(sections: &[&Element], system: &System, diagnostics: &Diagnostic
         errors.lead_to(graph.way_to(ERROR));
     }
     graph.connect(&routers);
+    let order: Vec<&str> = std::iter::once(ROOT).chain(labels.iter().map(|(name, _)| name.as_str())).collect();
+    watched::add(&pipeline.overview, worker.id, graph.plugins.take(), &routers, &order);
     if pipeline.own_log.is_none() {
         pipeline.own_log = own_log_router(&routers, diagnostics);
     }
@@ -98,9 +104,12 @@ fn own_log_router(routers: &HashMap<String, Arc<Router>>, diagnostics: &Diagnost
 
 /// What is being built: the ways between its parts, and what has to be started and stopped.
 struct Graph<'g> {
+    worker: i64,
     system: &'g System,
     diagnostics: &'g Diagnostics,
+    overview: &'g Arc<Overview>,
     letters: Option<Arc<Letters>>,
+    plugins: RefCell<Vec<metrics::Plugin>>,
     ways: RefCell<HashMap<String, Emitter>>,
     wanted: RefCell<Vec<Wanted>>,
     ids: RefCell<HashSet<String>>,
@@ -128,11 +137,20 @@ struct Common {
 }
 
 impl<'g> Graph<'g> {
-    fn new(system: &'g System, diagnostics: &'g Diagnostics, letters: Option<Arc<Letters>>) -> Graph<'g> {
+    fn new(
+        worker: i64,
+        system: &'g System,
+        diagnostics: &'g Diagnostics,
+        overview: &'g Arc<Overview>,
+        letters: Option<Arc<Letters>>,
+    ) -> Graph<'g> {
         Graph {
+            worker,
             system,
             diagnostics,
+            overview,
             letters,
+            plugins: RefCell::default(),
             ways: RefCell::default(),
             wanted: RefCell::default(),
             ids: RefCell::default(),
@@ -189,7 +207,15 @@ impl<'g> Graph<'g> {
         let common = self.common(source)?;
         let emitter = site.emitter(source.text("@label"), source.span);
         let input = site.construct(row, source, &common)?;
-        Ok(Idle { input, emitter: emitter?, log: common.log })
+        let (counters, activity) = (Arc::<InputCounters>::default(), Arc::default());
+        let label = source.text("@label").unwrap_or(ROOT);
+        let watched = Watched::Input(Arc::clone(&counters), Arc::clone(&activity));
+        self.plugins.borrow_mut().push(watched::plugin(source, &common.id, label, self.worker, watched));
+        Ok(Idle { input, emitter: emitter?.counted(counters, self.counts_sizes()), log: common.log, activity })
+    }
+
+    fn counts_sizes(&self) -> bool {
+        self.system.enable_size_metrics == Some(true)
     }
 
     fn common(&self, element: &Element) -> Result<Common, Refused> {
@@ -223,7 +249,9 @@ impl Site<'_, '_> {
             Plugin::find(FILTERS, "filter", section, diagnostics).and_then(|row| {
                 let common = self.graph.common(section)?;
                 let filter = self.construct(row, section, &common)?;
-                Ok(Target::Filter(Arc::from(filter), common.log))
+                let counters = Arc::default();
+                self.watch(section, &common, None, Watched::Filter(Arc::clone(&counters)));
+                Ok(Target::Filter(Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() })))
             })
         } else {
             self.output(section).map(|(sink, log)| Target::Output(sink, log))
@@ -234,21 +262,35 @@ impl Site<'_, '_> {
     fn output(&self, section: &Element) -> Result<(Arc<dyn Sink>, PluginLog), Refused> {
         let row = Plugin::find(OUTPUTS, "output", section, self.graph.diagnostics)?;
         let common = self.graph.common(section)?;
+        let place = self.graph.plugins.borrow().len();
         let built = self.construct(row, section, &common)?;
+        let has_inner = self.graph.plugins.borrow().len() > place;
         let sink: Arc<dyn Sink> = match built {
             Output::Sync(output) => {
                 let output: Arc<dyn SyncOutput> = Arc::from(output);
                 self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
-                Arc::new(Direct(output))
+                let direct = Direct::new(output, self.graph.counts_sizes());
+                let counters = Arc::clone(&direct.counters);
+                self.watch(section, &common, Some(place), if has_inner { Watched::Multiple(counters) } else { Watched::Direct(counters) });
+                Arc::new(direct)
             }
             Output::Buffered(output) => {
                 let delivery = Delivery::new(output, section, &self.context(&common))?;
                 self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
                 self.graph.deliveries.borrow_mut().push(Arc::clone(&delivery));
+                let watched = Watched::Buffered(Arc::clone(delivery.counters()), Arc::clone(&delivery) as Arc<dyn metrics::Buffered>);
+                self.watch(section, &common, Some(place), watched);
                 delivery
             }
         };
         Ok((sink, common.log))
+    }
+
+    /// Adds a plugin to the overview: an output before those within it.
+    fn watch(&self, section: &Element, common: &Common, place: Option<usize>, watched: Watched) {
+        let mut plugins = self.graph.plugins.borrow_mut();
+        let place = place.unwrap_or(plugins.len());
+        plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, watched));
     }
 
     fn context<'c>(&'c self, common: &'c Common) -> Context<'c> {
@@ -284,18 +326,13 @@ impl Host for Site<'_, '_> {
     fn own_router(&self) -> Emitter {
         self.graph.way_to(self.router)
     }
-}
 
-/// An output without a buffer, as the router sees it.
-struct Direct(Arc<dyn SyncOutput>);
-
-impl Sink for Direct {
-    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
-        self.0.emit(scope, tag, batch)
+    fn overview(&self) -> Arc<Overview> {
+        Arc::clone(self.graph.overview)
     }
 
-    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
-        self.0.limits(tag, into);
+    fn worker(&self) -> i64 {
+        self.graph.worker
     }
 }
 

@@ -3,6 +3,7 @@
 use super::letters::Keeper;
 use crate::event::json::{self, Style};
 use crate::event::{Batch, Origin, Record, Rejected, Scope, Tag};
+use crate::metrics::ErrorCounters;
 use crate::plugin::{EmitError, Emitter, Limit};
 use std::sync::{Arc, OnceLock};
 
@@ -11,12 +12,13 @@ use std::sync::{Arc, OnceLock};
 pub struct ErrorRoute {
     label: OnceLock<Emitter>,
     keeper: Keeper,
+    counters: Arc<ErrorCounters>,
 }
 
 impl ErrorRoute {
     /// Without a label yet; the keeper takes what goes nowhere else.
-    pub fn new(keeper: Keeper) -> ErrorRoute {
-        ErrorRoute { label: OnceLock::new(), keeper }
+    pub fn new(keeper: Keeper, counters: &Arc<ErrorCounters>) -> ErrorRoute {
+        ErrorRoute { label: OnceLock::new(), keeper, counters: Arc::clone(counters) }
     }
 
     /// Leads rejected events to the `@ERROR` label.
@@ -51,12 +53,15 @@ impl ErrorRoute {
             Some(label) if !scope.in_error() => {
                 crate::warning!("send an error event to @ERROR: {said}");
                 let batch = Batch::single(scope, *time, record.clone());
+                self.counters.labelled_records.add(1);
                 if let Err(error) = scope.as_error(|| label.emit(scope, tag, batch)) {
+                    self.counters.logged_records.add(1);
                     crate::error!("unexpected error while handling @ERROR: error_class={} error={:?} {said}", error.class, error.message);
                     self.keeper.keep(&rejected, origin.as_ref());
                 }
             }
             _ => {
+                self.counters.logged_records.add(1);
                 crate::warning!("dump an error event: {said} time={}", time.to_f64());
                 // Fluentd: what an output rejects is in the log only.
                 self.keeper.keep(&rejected, origin.as_ref());
@@ -69,6 +74,7 @@ impl ErrorRoute {
         match self.label.get() {
             Some(label) if !scope.in_error() => {
                 crate::warning!("send an error event stream to @ERROR: error_class={} error={:?} tag={tag:?}", error.class, error.message);
+                self.counters.labelled_records.add(batch.len() as u64);
                 scope.as_error(|| label.emit(scope, tag, batch.duplicate(scope)))
             }
             _ => {

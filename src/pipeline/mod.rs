@@ -7,18 +7,20 @@ pub mod letters;
 mod own_log;
 mod pattern;
 mod router;
+mod watched;
 mod workers;
 
 pub use build::build;
 
 use crate::input::Input;
 use crate::log::{Level, PluginLog};
+use crate::metrics::{Activity, Overview};
 use crate::net::Loops;
 use crate::output::SyncOutput;
 use crate::plugin::{Emitter, Stop};
 use delivery::Delivery;
 use router::Router;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,6 +35,7 @@ struct Idle {
     input: Box<dyn Input>,
     emitter: Emitter,
     log: PluginLog,
+    activity: Arc<Mutex<Activity>>,
 }
 
 /// Everything that one configuration describes, built and not yet started.
@@ -43,6 +46,7 @@ pub struct Pipeline {
     deliveries: Vec<Arc<Delivery>>,
     sync_outputs: Vec<Arc<dyn SyncOutput>>,
     own_log: Option<(Arc<Router>, Level)>,
+    overview: Arc<Overview>,
 }
 
 /// A pipeline at work.
@@ -50,16 +54,23 @@ pub struct Running {
     inputs: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     own_log: Option<own_log::Tap>,
+    overview: Arc<Overview>,
     deliveries: Vec<Arc<Delivery>>,
     sync_outputs: Vec<Arc<dyn SyncOutput>>,
     _routers: Vec<Arc<Router>>,
 }
 
 impl Pipeline {
+    /// What can be seen of it from outside.
+    pub fn overview(&self) -> &Arc<Overview> {
+        &self.overview
+    }
+
     /// Binds all listeners, starts deliveries and then inputs. Fails where an address cannot be bound.
     pub fn start(mut self, loops: &Arc<Loops>) -> anyhow::Result<Running> {
         for idle in &mut self.inputs {
             idle.log.clone().enter(|| idle.input.bind())?;
+            set(&idle.activity, Activity::Running);
         }
         for delivery in &self.deliveries {
             Delivery::start(delivery, loops);
@@ -67,23 +78,42 @@ impl Pipeline {
         let own_log = self.own_log.map(|(router, from)| own_log::Tap::start(router, from, loops));
         let (stop, stopped) = Stop::new();
         let inputs = self.inputs.into_iter().map(|idle| run(idle, loops, stopped.clone())).collect();
-        Ok(Running { inputs, stop, own_log, deliveries: self.deliveries, sync_outputs: self.sync_outputs, _routers: self.routers })
+        let overview = self.overview;
+        Ok(Running {
+            inputs,
+            stop,
+            own_log,
+            overview,
+            deliveries: self.deliveries,
+            sync_outputs: self.sync_outputs,
+            _routers: self.routers,
+        })
     }
 }
 
 fn run(idle: Idle, loops: &Arc<Loops>, stop: Stop) -> JoinHandle<()> {
-    let Idle { input, emitter, log } = idle;
+    let Idle { input, emitter, log, activity } = idle;
     let running = input.run(emitter, Arc::clone(loops), stop);
     loops.spawn(log.run(async move {
-        if let Err(error) = running.await {
-            crate::error!("an input ended: error={:?}", format!("{error:#}"));
-        }
+        let end = match running.await {
+            Ok(()) => "it has stopped".to_owned(),
+            Err(error) => {
+                crate::error!("an input ended: error={:?}", format!("{error:#}"));
+                format!("{error:#}")
+            }
+        };
+        set(&activity, Activity::Ended(end));
     }))
+}
+
+fn set(activity: &Mutex<Activity>, to: Activity) {
+    *activity.lock().unwrap_or_else(PoisonError::into_inner) = to;
 }
 
 impl Running {
     /// Stops in order: inputs, then what is in the buffers is delivered, then the rest.
     pub async fn stop(self) {
+        self.overview.stop();
         let _ = self.stop.send(true);
         let all = async {
             for input in self.inputs {

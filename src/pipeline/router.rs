@@ -5,6 +5,7 @@ use super::pattern::Patterns;
 use crate::event::{Batch, Scope, Tag};
 use crate::filter::Filter;
 use crate::log::{Level, PluginLog};
+use crate::metrics::{FilterCounters, RouterCounters};
 use crate::plugin::{EmitError, Limit, Route, Sink};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,15 +20,38 @@ const MAX_DEPTH: u32 = 64;
 /// What stands behind a pattern.
 pub enum Target {
     /// A filter: the event goes on.
-    Filter(Arc<dyn Filter>, PluginLog),
+    Filter(Arc<Step>),
     /// An output: the event's way ends.
     Output(Arc<dyn Sink>, PluginLog),
+}
+
+/// A filter with what is counted of it.
+pub struct Step {
+    /// The filter.
+    pub filter: Box<dyn Filter>,
+    /// The name under which it logs.
+    pub log: PluginLog,
+    /// What it has done.
+    pub counters: Arc<FilterCounters>,
+    /// Whether bytes are counted too.
+    pub counts_sizes: bool,
+}
+
+impl Step {
+    fn run<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
+        let (received, rejected_before) = (batch.len(), scope.rejected_len());
+        self.log.enter(|| self.filter.filter(scope, tag, batch));
+        self.counters.count(received, batch.len(), scope.rejected_len() - rejected_before, scope.take_added());
+        if self.counts_sizes {
+            self.counters.emit_size.add(batch.encoded_len(scope) as u64);
+        }
+    }
 }
 
 /// The filters and the output that one tag meets.
 #[derive(Default)]
 struct Path {
-    filters: Vec<(Arc<dyn Filter>, PluginLog)>,
+    filters: Vec<Arc<Step>>,
     output: Option<(Arc<dyn Sink>, PluginLog)>,
     limits: OnceLock<Vec<Arc<Limit>>>,
     meets_errors: OnceLock<bool>,
@@ -89,12 +113,25 @@ pub struct Router {
     unmatched: AtomicU64,
     say_unmatched: AtomicBool,
     errors: Arc<ErrorRoute>,
+    counters: Arc<RouterCounters>,
 }
 
 impl Router {
     /// A router with these rules in the order of the file.
     pub fn new(rules: Vec<(Patterns, Target)>, errors: Arc<ErrorRoute>) -> Router {
-        Router { rules, paths: RwLock::default(), unmatched: AtomicU64::new(0), say_unmatched: AtomicBool::new(true), errors }
+        Router {
+            rules,
+            paths: RwLock::default(),
+            unmatched: AtomicU64::new(0),
+            say_unmatched: AtomicBool::new(true),
+            errors,
+            counters: Arc::default(),
+        }
+    }
+
+    /// What it has done.
+    pub fn counters(&self) -> &Arc<RouterCounters> {
+        &self.counters
     }
 
     /// Whether an output takes this tag.
@@ -130,7 +167,7 @@ impl Router {
                 continue;
             }
             match target {
-                Target::Filter(filter, log) => path.filters.push((Arc::clone(filter), log.clone())),
+                Target::Filter(step) => path.filters.push(Arc::clone(step)),
                 Target::Output(output, log) => {
                     path.output = Some((Arc::clone(output), log.clone()));
                     break;
@@ -162,26 +199,34 @@ impl Router {
 
     /// Messages that arrived together are filtered one by one, as they would be had they come apart.
     fn run_apart<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        let mut rest = batch.len();
         for event in batch.events(scope) {
             let mut one = Batch::single(scope, event.time, event.record.clone());
-            self.run(path, scope, tag, &mut one)?;
+            rest -= 1;
+            self.run(path, scope, tag, &mut one).inspect_err(|_| self.counters.failed_records.add(rest as u64))?;
         }
         Ok(())
     }
 
     fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
-        for (filter, log) in &path.filters {
-            log.enter(|| filter.filter(scope, tag, batch));
-            self.errors.send(scope);
+        for step in &path.filters {
+            // Events of a batch that is empty by now still make an emit at its output, as in Fluentd.
             if batch.is_empty() {
-                return Ok(());
+                break;
             }
+            step.run(scope, tag, batch);
+            self.errors.send(scope);
         }
+        let records = batch.len() as u64;
         let Some((output, log)) = &path.output else {
+            self.counters.unmatched_records.add(records);
             self.warn_unmatched(tag, batch.emits());
             return Ok(());
         };
         let result = log.enter(|| output.emit(scope, tag, batch));
+        let failed = result.as_ref().is_err_and(|error| !error.settled);
+        let counter = if failed { &self.counters.failed_records } else { &self.counters.matched_records };
+        counter.add(records);
         self.errors.send(scope);
         result
     }
@@ -189,7 +234,9 @@ impl Router {
 
 impl Route for Router {
     fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, mut batch: Batch<'a>) -> Result<(), EmitError> {
+        self.counters.received_records.add(batch.len() as u64);
         if scope.depth() >= MAX_DEPTH {
+            self.counters.failed_records.add(batch.len() as u64);
             let message = format!("events of tag {tag} go in circles through labels");
             return Err(EmitError { class: "SystemStackError", message, settled: false });
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom up; rooms on one line do not see each other.
 const LEVELS: &[&[&str]] = &[
-    &["log"],
+    &["log", "metrics"],
     &["event", "regex"],
     &["ruby"],
     &["config"],

@@ -123,6 +123,8 @@ impl Search {
             // The whole chunk comes again, and with it what there is to say.
             return Err(WriteError::Retry(reason));
         }
+        chunk.rejected.add(problems.iter().filter(|problem| matches!(problem.what, Trouble::Rejected(..))).count() as u64);
+        chunk.dropped.add(dropped as u64);
         self.say(&site, chunk, problems, dropped, &texts);
         match outcome.reason {
             None => Ok(()),

@@ -109,13 +109,13 @@ impl Delivery {
             return;
         }
         while let Some(mut waiting) = self.queue.take_packable(self.settings.compress_up_to) {
-            let before = waiting.counted;
+            let (before, records) = (waiting.counted, waiting.chunk.records as u64);
             let packing = tokio::task::spawn_blocking(move || {
                 let free = waiting.pack(how);
                 (waiting, free)
             });
             // A runtime that ends takes the chunk with it only where its threads are gone, and the process with them.
-            let Ok((waiting, free)) = packing.await else { return self.queue.forget(before) };
+            let Ok((waiting, free)) = packing.await else { return self.queue.forget(before, records) };
             let now = waiting.kept_bytes();
             self.stage.recycle(free);
             self.queue.give_back(waiting);

@@ -20,6 +20,7 @@ impl Delivery {
                 heir.stage = Arc::clone(&old.stage);
                 heir.queue = Arc::clone(&old.queue);
                 heir.counters = Arc::clone(&old.counters);
+                heir.failing_since = Arc::clone(&old.failing_since);
                 heir.emitted = Arc::clone(&old.emitted);
                 heir.phase = Arc::clone(&old.phase);
                 heir.has_ended = Arc::clone(&old.has_ended);

@@ -5,7 +5,6 @@
 //! or records beyond the chunk keys.
 
 mod backup;
-mod counters;
 mod flush;
 mod inherit;
 mod outage;
@@ -13,16 +12,16 @@ mod queue;
 mod retry;
 mod secondary;
 mod stage;
+mod usage;
 mod waiting;
 mod write;
-
-pub use counters::{Count, Counters};
 
 use super::letters::Letters;
 use crate::buffer::{FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::log::PluginLog;
+use crate::metrics::OutputCounters;
 use crate::net::Loops;
 use crate::output::BufferedOutput;
 use crate::plugin::{BoxFuture, Context, EmitError, Limit, Sink};
@@ -62,23 +61,6 @@ pub struct Remaining {
     pub stuck: usize,
 }
 
-/// How much waits for an output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Chunks that take events.
-    pub stage_length: usize,
-    /// Their bytes.
-    pub stage_bytes: u64,
-    /// Chunks that wait for delivery.
-    pub queue_length: usize,
-    /// Their bytes, and those of chunks being delivered.
-    pub queue_bytes: u64,
-    /// The maximum of all bytes.
-    pub total_limit: u64,
-    /// The oldest and the newest time slice.
-    pub timekeys: Option<(i64, i64)>,
-}
-
 /// A buffered output with its buffer.
 pub struct Delivery {
     id: Arc<str>,
@@ -92,7 +74,9 @@ pub struct Delivery {
     limit: Arc<Limit>,
     stage: Arc<Stage>,
     queue: Arc<Queue>,
-    counters: Arc<Counters>,
+    counters: Arc<OutputCounters>,
+    /// Since when no delivery has succeeded, where the last one failed.
+    failing_since: Arc<Mutex<Option<Instant>>>,
     /// Told of each emit, where a writer waits for that.
     emitted: Arc<Notify>,
     phase: Arc<watch::Sender<Phase>>,
@@ -121,6 +105,7 @@ impl Delivery {
             queue: Arc::default(),
             backup: Backup::new(context.system.root_dir.as_deref(), context.id, element.plugin_type(), output.is_packed()),
             counters: Arc::default(),
+            failing_since: Arc::default(),
             overflow_line: Pace::default(),
             emitted: Arc::default(),
             phase: Arc::new(watch::channel(Phase::Running).0),
@@ -144,24 +129,8 @@ impl Delivery {
     }
 
     /// What it has done so far.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<OutputCounters> {
         &self.counters
-    }
-
-    /// How much waits.
-    pub fn usage(&self) -> Usage {
-        let join = |a: Option<(i64, i64)>, b: Option<(i64, i64)>| match (a, b) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
-        Usage {
-            stage_length: self.stage.len(),
-            stage_bytes: self.stage.bytes(),
-            queue_length: self.queue.len(),
-            queue_bytes: self.queue.bytes(),
-            total_limit: self.limit.max(),
-            timekeys: join(self.stage.timekeys(), self.queue.timekeys()),
-        }
     }
 
     /// Starts the tasks.

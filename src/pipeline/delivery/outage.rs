@@ -82,6 +82,11 @@ impl Outage {
         in_time
     }
 
+    /// How often it was tried so far, and when next.
+    pub fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
     /// When the next one is tried; `has_fresh` is whether a chunk waits that never was.
     pub fn due(&self, has_fresh: bool) -> Instant {
         if self.answers && has_fresh { self.retry.due.min(self.tried_at + FRESH_WAIT) } else { self.retry.due }

@@ -4,9 +4,10 @@
 //! time counts for all of them, as they would have failed too.
 
 use super::outage::{Failure, Outage, Refused};
+use super::retry::Retry;
 use super::waiting::Waiting;
 use crate::buffer::{Closed, RetrySettings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -44,6 +45,7 @@ struct Inside {
     refused: Refused,
     next_number: u64,
     bytes: u64,
+    records: u64,
     in_hand: usize,
     is_ending: bool,
 }
@@ -73,11 +75,19 @@ impl Queue {
         self.lock().bytes
     }
 
-    /// The oldest and the newest time slice among the chunks that wait.
-    pub fn timekeys(&self) -> Option<(i64, i64)> {
+    /// The time slices of the chunks that wait; how many events those have, and how many those in somebody's hands.
+    pub fn contents(&self) -> (BTreeSet<i64>, u64, u64) {
         let inside = self.lock();
-        let keys = inside.ready.values().chain(inside.later.values()).filter_map(|waiting| waiting.chunk.keys.timekey);
-        keys.fold(None, |range, key| Some(range.map_or((key, key), |(low, high): (i64, i64)| (low.min(key), high.max(key)))))
+        let waiting = || inside.ready.values().chain(inside.later.values()).chain(&inside.left);
+        let records = waiting().map(|waiting| waiting.chunk.records as u64).sum();
+        (waiting().filter_map(|waiting| waiting.chunk.keys.timekey).collect(), records, inside.records.saturating_sub(records))
+    }
+
+    /// What is tried again: the output, where it does not work at all, or the chunk that is due first.
+    pub fn next_retry(&self) -> Option<Retry> {
+        let inside = self.lock();
+        let outage = inside.outage.as_ref().map(|outage| outage.retry().clone());
+        outage.or_else(|| inside.later.values().filter_map(|waiting| waiting.retry.clone()).min_by_key(|retry| retry.due))
     }
 
     /// Adds a chunk at the end.
@@ -86,6 +96,7 @@ impl Queue {
         let waiting = Waiting::new(closed.chunk, inside.next_number);
         inside.next_number += 1;
         inside.bytes += waiting.counted;
+        inside.records += waiting.chunk.records as u64;
         inside.ready.insert(waiting.number, waiting);
         self.wake.notify_one();
     }
@@ -113,6 +124,7 @@ impl Queue {
         let mut inside = self.lock();
         inside.in_hand -= 1;
         inside.bytes = inside.bytes.saturating_sub(waiting.counted);
+        inside.records = inside.records.saturating_sub(waiting.chunk.records as u64);
         inside.end_probe(waiting.is_probe);
         if got_through {
             inside.end_outage();
@@ -120,9 +132,11 @@ impl Queue {
         self.wake_all();
     }
 
-    /// The rest of a chunk in hand takes `now` bytes and no longer `before`. `got_through` is whether some of it was delivered.
-    pub fn progressed(&self, before: u64, now: u64, got_through: bool) {
+    /// The rest of a chunk in hand takes `now` bytes and no longer `before`, and has `settled` events less. `got_through` is whether some
+    /// of it was delivered.
+    pub fn progressed(&self, before: u64, now: u64, settled: usize, got_through: bool) {
         let mut inside = self.lock();
+        inside.records = inside.records.saturating_sub(settled as u64);
         inside.bytes = inside.bytes.saturating_sub(before) + now;
         if got_through {
             inside.end_outage();
@@ -171,8 +185,9 @@ impl Queue {
     }
 
     /// A chunk that somebody had in hand is gone.
-    pub fn forget(&self, counted: u64) {
+    pub fn forget(&self, counted: u64, records: u64) {
         let mut inside = self.lock();
+        inside.records = inside.records.saturating_sub(records);
         inside.in_hand -= 1;
         inside.bytes = inside.bytes.saturating_sub(counted);
     }
@@ -189,6 +204,7 @@ impl Queue {
             (None, None) => None,
         }?;
         inside.bytes = inside.bytes.saturating_sub(taken.counted);
+        inside.records = inside.records.saturating_sub(taken.chunk.records as u64);
         Some(taken)
     }
 

@@ -18,6 +18,8 @@ pub struct Retry {
     pub steps: u64,
     /// When it is tried next.
     pub due: Instant,
+    /// When it failed first.
+    pub start: Instant,
     timeout_at: Instant,
     has_reached_timeout: bool,
     has_timed_out: bool,
@@ -32,6 +34,7 @@ impl Retry {
         Retry {
             steps: 0,
             due: now + settings.wait.clamp(SHORTEST, LONGEST),
+            start: now,
             timeout_at: now + settings.timeout,
             has_reached_timeout: false,
             has_timed_out: false,

@@ -104,7 +104,7 @@ impl Delivery {
             };
             crate::warning!("dropping oldest chunk to make space after buffer overflow chunk_id={:?}", oldest.chunk.hex());
             self.counters.drop_oldest_chunk_count.add(1);
-            self.counters.lost_records.add(oldest.chunk.records as u64);
+            self.counters.drop_oldest_records.add(oldest.chunk.records as u64);
             self.limit.give_back(oldest.counted + CHUNK_COST_BYTES);
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Delivery {
     /// Encodes the events, each into the group of its chunk keys. An event that cannot be written in the output's form is rejected.
     fn group<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> (Vec<Group>, Option<EmitError>) {
         let mut groups = Groups::default();
-        let mut failed = None;
+        let (mut failed, mut empty) = (None, 0);
         let mut raw = batch.as_packed().filter(|_| self.output.is_packed()).map(Entries::new);
         for (at, event) in batch.events(scope).iter().enumerate() {
             let packed = raw.as_mut().and_then(Iterator::next).and_then(Result::ok);
@@ -182,6 +182,7 @@ impl Delivery {
                         continue;
                     }
                     if group.bytes.len() == before {
+                        empty += 1;
                         continue;
                     }
                 }
@@ -189,17 +190,22 @@ impl Delivery {
             group.ends.push(group.bytes.len());
             group.events.push(at);
         }
+        self.counters.dropped_records.add(empty);
         (groups.sorted(), failed)
     }
 
     /// Keeps a batch for which there is no room, and whose sender does not wait, in the backup folder.
     fn spill<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
         let (groups, failed) = self.group(scope, tag, batch);
+        let mut rest: usize = groups.iter().map(|group| group.ends.len()).sum();
+        self.counters.emit_records.add((batch.len() - rest) as u64);
         for group in groups {
             let chunk = Chunk { bytes: group.bytes, records: group.ends.len(), ..Chunk::new(group.keys) };
             if !self.keep(&chunk, "the buffer is full") {
-                return Err(self.overflow(batch.len()));
+                return Err(self.overflow(rest));
             }
+            self.counters.emit_records.add(chunk.records as u64);
+            rest -= chunk.records;
         }
         failed.map_or(Ok(()), Err)
     }

@@ -83,8 +83,18 @@ impl Delivery {
             let by = if by_secondary { " by secondary" } else { "" };
             crate::warning!("retry succeeded{by}. chunk_id={:?}", waiting.chunk.hex());
         }
-        self.counters.delivered_records.add(waiting.chunk.records as u64);
+        self.note_success(true);
+        let records = waiting.chunk.records.saturating_sub(self.count_settled(&waiting));
+        self.counters.delivered_records.add(records as u64);
         self.release(waiting, !by_secondary);
+    }
+
+    /// Counts what the output has rejected or left out of a chunk; gives how many events that is.
+    fn count_settled(&self, waiting: &Waiting) -> usize {
+        let (rejected, dropped) = (waiting.chunk.rejected.take(), waiting.chunk.dropped.take());
+        self.counters.rejected_records.add(rejected);
+        self.counters.dropped_records.add(dropped);
+        (rejected + dropped) as usize
     }
 
     /// A chunk is done with: its memory and its share of the limit are free.
@@ -96,6 +106,7 @@ impl Delivery {
 
     async fn failed(&self, mut waiting: Box<Waiting>, error: WriteError, began: Instant, by_secondary: bool) {
         self.counters.retry_count.add(1);
+        self.note_success(false);
         let reason = match error {
             WriteError::Unrecoverable(reason) => return self.unrecoverable(*waiting, &reason, by_secondary).await,
             WriteError::Retry(reason) => reason,
@@ -121,16 +132,18 @@ impl Delivery {
 
     /// Part of a chunk was delivered: the rest is the chunk now. Progress starts the counting of failures anew.
     fn keep_rest(&self, waiting: &mut Waiting, bytes: Vec<u8>, records: usize) {
-        let delivered = waiting.chunk.records.saturating_sub(records);
-        if delivered > 0 {
+        let settled = waiting.chunk.records.saturating_sub(records);
+        let otherwise = self.count_settled(waiting);
+        if settled > 0 {
+            self.note_success(true);
             waiting.retry = None;
-            self.counters.delivered_records.add(delivered as u64);
+            self.counters.delivered_records.add(settled.saturating_sub(otherwise) as u64);
         }
         let before = waiting.counted;
         self.stage.recycle(waiting.keep_rest(bytes, records));
         self.limit.take(waiting.counted);
         self.limit.give_back(before);
-        self.queue.progressed(before, waiting.counted, delivered > 0);
+        self.queue.progressed(before, waiting.counted, settled, settled > 0);
     }
 
     async fn limit_reached(&self, mut waiting: Waiting, reason: &anyhow::Error, by_secondary: bool) {
@@ -211,7 +224,7 @@ impl Delivery {
             Err(error) => {
                 crate::error!("failed to keep a chunk of {records} events error=\"{error}\"");
                 self.counters.lost_records.add(records);
-                self.queue.forget(counted);
+                self.queue.forget(counted, records);
                 self.limit.give_back(counted + CHUNK_COST_BYTES);
             }
         }

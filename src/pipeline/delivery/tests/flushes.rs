@@ -2,6 +2,7 @@
 
 use super::rig::{Act, Rig, pass};
 use crate::buffer::{CHUNK_COST_BYTES, Defaults};
+use crate::metrics::Buffered;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

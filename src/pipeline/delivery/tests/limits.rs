@@ -2,6 +2,7 @@
 
 use super::rig::{Act, Rig, pass};
 use crate::buffer::CHUNK_COST_BYTES;
+use crate::metrics::Buffered;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use super::rig::{Act, Rig, pass};
 use crate::buffer::CHUNK_COST_BYTES;
+use crate::metrics::Buffered;
 use std::time::Duration;
 
 const ONE_A_CHUNK: &str = "flush_interval 1h\nchunk_limit_records 1\nretry_randomize false";
