@@ -44,7 +44,9 @@ impl Level {
 
     /// The level of a word.
     pub fn parse(word: &str) -> Option<Level> {
-        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal].into_iter().find(|level| level.name() == word)
+        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal]
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(word))
     }
 }
 

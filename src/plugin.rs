@@ -333,7 +333,7 @@ impl Stop {
 impl<T> Plugin<T> {
     /// The row for an element's `@type`; `kind` is Fluentd's word for the table (`input`, `output`, ...).
     pub fn find<'t>(table: &'t [Plugin<T>], kind: &str, element: &Element, diagnostics: &Diagnostics) -> Result<&'t Plugin<T>, Refused> {
-        let Some(name) = element.plugin_type().filter(|name| !name.is_empty()) else {
+        let Some(name) = element.plugin_type() else {
             let message = format!("Missing '@type' parameter on <{}> directive", element.name);
             return Err(diagnostics.error("FLM0401", Some(element.span), message));
         };

@@ -150,7 +150,7 @@ impl Reader<'_> {
 
     fn field(&self, name: &str) -> Result<FieldKey, Refused> {
         if name.starts_with("$[") {
-            return Err(self.refuse("FLM0503", "in chunk_keys: bracket notation is not allowed"));
+            return Err(self.refuse("FLM0503", "in chunk_keys: in chunk_keys: bracket notation is not allowed"));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
         if !name.starts_with("$.") && (name.is_empty() || !name.chars().all(plain)) {
@@ -172,7 +172,7 @@ impl Reader<'_> {
             None => keys::local_zone(),
         };
         if timekey <= 0.0 {
-            return Err(self.refuse("FLM0505", format!("timekey should be greater than 0. current timekey: {timekey}")));
+            return Err(self.refuse("FLM0505", format!("timekey should be greater than 0. current timekey: {timekey:?}")));
         }
         let zone = if self.params.timekey_use_utc { Zone::Utc } else { zone };
         Ok(TimeSlices { length: (timekey as i64).max(1), wait: self.params.timekey_wait.0 as i64, zone })

@@ -44,11 +44,11 @@ fn read_and_build(options: &Options, source: &LoadOptions, diagnostics: &Diagnos
     diagnostics.set_strict(options.strict);
     // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
     let mut root = config::load_despite_faults(source, diagnostics)?;
-    let system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
+    let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
     set_up_log(options, &system, &SystemLog::of(&root, diagnostics)?)?;
     if options.without_source || system.without_source == Some(true) {
         crate::info!("'--without-source' is applied. Ignore <source> sections");
-        root.children.retain(|child| child.name != "source");
+        system.without_source = Some(true);
     }
     if !diagnostics.has_errors() {
         crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
@@ -105,7 +105,7 @@ fn open_log(path: &Path) -> Result<(), Refused> {
 
 /// What `<system>` says about the log, unless the command line says otherwise.
 fn set_up_log(options: &Options, system: &System, own: &SystemLog) -> Result<(), Refused> {
-    let level = system.log_level.and_then(|level| Level::parse(level.word()));
+    let level = Level::parse(system.log_level.word());
     if let (None, Some(level)) = (options.level(), level) {
         log::set_level(level);
     }

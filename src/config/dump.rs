@@ -51,6 +51,10 @@ fn is_string(element: &Element, key: &str, declared: Option<&Declared>, plugin: 
     if element.plain || element.declarations().is_empty() {
         return false;
     }
+    if element.name == "system" && matches!(key, "@type" | "@log_level" | "config_include_dir") {
+        // Nothing of Fluentd's declares them there.
+        return false;
+    }
     match key {
         // A sub-section's type is a declared string of the plugin around it; that of a plugin's own section is not.
         "@type" => !plugin,

@@ -166,6 +166,13 @@ impl Element {
         self.defaults.borrow().iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
     }
 
+    /// Counts everything in this section and below as read: it is left out on purpose.
+    pub fn pass_over(&self) {
+        self.used.set(true);
+        self.params.iter().for_each(|param| param.used.set(true));
+        self.children.iter().for_each(Element::pass_over);
+    }
+
     /// Notes that something in this section could not be read.
     pub fn damage(&mut self) {
         self.damaged = true;
@@ -178,7 +185,9 @@ impl Element {
 
     /// Notes a parameter that a plugin sets here itself, for the dump.
     pub fn give(&self, key: &str, value: &str) {
-        self.given.borrow_mut().push((key.to_owned(), value.to_owned()));
+        let mut given = self.given.borrow_mut();
+        given.retain(|(known, _)| known != key);
+        given.push((key.to_owned(), value.to_owned()));
     }
 
     /// What [`Element::give`] has noted.

@@ -226,7 +226,11 @@ impl FromLiteral for Regex {
         if missing {
             return Err(format!("invalid regexp: missing right slash: {text}"));
         }
-        Regex::from_literal(text).map_err(|error| error.message)
+        Regex::from_literal(text).map_err(|error| {
+            // As Ruby says it: with the expression between slashes.
+            let shown = if text.starts_with('/') { text.to_owned() } else { format!("/{text}/") };
+            format!("{}: {shown}", error.message)
+        })
     }
 }
 

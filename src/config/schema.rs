@@ -143,7 +143,8 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
     if let (Some(value), Some(_)) = (T::doubt(text, strict), param) {
         diagnostics.warn("FLM0210", Some(span), format!("'{}': {text:?} is read as {value}", declared.name));
     }
-    if !T::OPTIONAL && T::is_nil(text, strict) {
+    // What a plugin gives a default of its own cannot be nil, even where the parameter itself could.
+    if (!T::OPTIONAL || own_default.is_some()) && T::is_nil(text, strict) {
         let why = T::from_literal(text, true).err().unwrap_or_else(|| "nil".to_owned());
         let message = format!("'{}' parameter is required but nil is specified: {why}", declared.name);
         return Err(diagnostics.error("FLM0203", Some(span), message));

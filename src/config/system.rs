@@ -9,6 +9,25 @@ crate::choice! {
 }
 
 crate::choice! {
+    /// The level of all stack traces.
+    pub enum StacktraceLevel {
+        None = "none", Trace = "trace", Debug = "debug", Info = "info", Warn = "warn", Error = "error", Fatal = "fatal"
+    }
+}
+
+/// The plugin that keeps the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsPlugin;
+
+impl super::FromLiteral for MetricsPlugin {
+    const KIND: super::Kind = super::Kind::String;
+
+    fn from_literal(text: &str, _strict: bool) -> Result<MetricsPlugin, String> {
+        if text == "local" { Ok(MetricsPlugin) } else { Err(format!("Unknown metrics plugin '{text}': expected local")) }
+    }
+}
+
+crate::choice! {
     /// How Flumen's own log lines are written.
     pub enum LogFormat { Text = "text", Json = "json" }
 }
@@ -33,7 +52,7 @@ crate::section! {
         /// Where buffers without a path of their own and backups are kept.
         pub root_dir: Option<String>,
         /// The least severe level that is logged; info by default.
-        pub log_level: Option<LogLevel>,
+        pub log_level: LogLevel = "info",
         /// Whether the stack trace of an error that repeats is left out; no stack traces are logged here.
         pub suppress_repeated_stacktrace: Option<bool>,
         /// How long the same line after itself is not logged again.
@@ -57,7 +76,7 @@ crate::section! {
         /// The name of the process.
         pub process_name: Option<String>,
         /// Whether values that do not have the form of their type are errors.
-        pub strict_config_value: bool = "false",
+        pub strict_config_value: Option<bool>,
         /// Whether times are packed by msgpack's own type.
         pub enable_msgpack_time_support: Option<bool>,
         /// Whether workers do not share their listening sockets.
@@ -101,7 +120,7 @@ crate::section! {
         /// From which size on a file is rotated.
         pub rotate_size: Option<Size>,
         /// Read and of no effect: there are no stack traces.
-        pub forced_stacktrace_level: Option<String>,
+        pub forced_stacktrace_level: Option<StacktraceLevel>,
     }
 }
 
@@ -145,7 +164,7 @@ crate::section! {
     /// Where counters go.
     pub struct Metrics {
         /// The plugin that keeps them.
-        pub r#type: String = "local" [name "@type"],
+        pub r#type: MetricsPlugin = "local" [name "@type"],
         /// Labels of each counter.
         pub labels: BTreeMap<String, String> = "{}",
     }
@@ -243,7 +262,7 @@ impl System {
             return Err(diagnostics.error(
                 "FLM0131",
                 element.param("workers").map(|param| param.value_span),
-                format!("invalid number of workers (must be > 0): {}", system.workers),
+                format!("invalid number of workers (must be > 0):{}", system.workers),
             ));
         }
         log?;

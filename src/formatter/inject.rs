@@ -68,15 +68,19 @@ impl Inject {
                 format!("both of {used} and {conflict} are specified, use only one of them"),
             ));
         }
-        let formatter = TimeFormatter::new(params.time_format.as_deref(), params.localtime && !params.utc, params.timezone.as_deref())
-            .map_err(|why| context.refuse("FLM0431", section.span, why))?;
         if params.time_key.is_none() && params.time_format.is_some() {
             context.diagnostics.warn("FLM0432", Some(section.span), "'time_format' specified without 'time_key', will be ignored");
         }
-        let time = params.time_key.map(|key| match params.time_type {
-            TimeType::String => (key, Time::Text(formatter)),
-            number => (key, Time::Number(number)),
-        });
+        let time = match (params.time_key, params.time_type) {
+            (Some(key), TimeType::String) => {
+                let local = params.localtime && !params.utc;
+                let formatter = TimeFormatter::new(params.time_format.as_deref(), local, params.timezone.as_deref())
+                    .map_err(|why| context.refuse("FLM0431", section.span, why))?;
+                Some((key, Time::Text(formatter)))
+            }
+            (Some(key), number) => Some((key, Time::Number(number))),
+            (None, _) => None,
+        };
         let hostname = params.hostname_key.map(|key| (key, params.hostname.unwrap_or_else(machine_name)));
         let inject = Inject { hostname, worker_id_key: params.worker_id_key, tag_key: params.tag_key, time };
         Ok((!inject.is_empty()).then_some(inject))

@@ -49,6 +49,11 @@ pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[
 /// Builds the formatter of an output's `<format>` section, or the default one where there is no section or no `@type` in it.
 pub fn build_formatter(owner: &Element, default: &str, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
     match owner.section("format") {
+        Some(section) if !section.arg.is_empty() => {
+            // Fluentd looks for sections by what they are used for, and nobody asks for this one.
+            let message = format!("BUG: both type and conf are not specified: <format> takes no argument here, but got '{}'", section.arg);
+            Err(context.refuse("FLM0419", section.span, message))
+        }
         Some(section) => build_named(section.plugin_type().unwrap_or(default), section, context),
         None => build_named(default, &Element::new("format", "", owner.span), context),
     }

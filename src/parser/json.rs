@@ -31,6 +31,9 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
     let params = Params::read(element, context.diagnostics);
     let defaults = Defaults { time_key: Some("time"), time_type: TimeType::Float, time_format: None };
     let base = Base::read(element, defaults, context)?;
+    if element.text("time_format").is_some() && element.param("time_type").is_none() {
+        element.give("time_type", "string");
+    }
     let engine = match params?.json_parser {
         Library::Oj => Engine::Oj,
         Library::Yajl => Engine::Yajl,

@@ -134,8 +134,13 @@ pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
 
 /// Builds the parser that a `<parse>` section describes.
 pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>, Refused> {
+    if !section.arg.is_empty() {
+        // Fluentd looks for sections by what they are used for, and nobody asks for this one.
+        let message = format!("BUG: both type and conf are not specified: <parse> takes no argument here, but got '{}'", section.arg);
+        return Err(context.refuse("FLM0419", section.span, message));
+    }
     let Some(name) = section.plugin_type() else {
-        return Err(context.refuse("FLM0420", section.span, "@type is required in <parse>"));
+        return Err(context.refuse("FLM0420", section.span, "'@type' parameter is required, in section parse"));
     };
     match PARSERS.iter().find(|row| row.name == name) {
         Some(row) => Ok(timed::bound((row.build)(section, context)?, row.name, section)),

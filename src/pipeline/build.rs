@@ -9,6 +9,7 @@ use super::router::{Router, Step, Target};
 use super::watched::{self, Direct};
 use super::workers::{self, Worker};
 use super::{Idle, Pipeline};
+use crate::buffer::OutputParams;
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
 use crate::event::{Batch, Scope, Tag};
@@ -21,29 +22,34 @@ use crate::output::{OUTPUTS, Output, SyncOutput};
 use crate::parser::PARSERS;
 use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Route, Sink};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 const ROOT: &str = "@ROOT";
 const ERROR: &str = "@ERROR";
 const OWN_LOG: &str = "@FLUENT_LOG";
 
+/// The ids of all workers' plugins, each with the section that has it: that one may be built for several workers.
+type Ids = RefCell<HashMap<String, Span>>;
+
 /// Builds the pipeline that a configuration describes. All faults go to `diagnostics`, not only the first.
 pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> Result<Pipeline, Refused> {
     convert_old_parameters(root, diagnostics);
     let dead_letter = DeadLetter::of(root, diagnostics).unwrap_or_default();
     let mut pipeline = Pipeline::default();
+    let ids = RefCell::default();
     for worker in workers::divide(root, system.workers, diagnostics)? {
         let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
-        build_worker(&worker, system, diagnostics, keeper, &mut pipeline);
+        build_worker(&worker, system, diagnostics, &ids, keeper, &mut pipeline);
     }
     if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
 }
 
 /// Builds what one logical worker runs.
-fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics, keeper: Keeper, pipeline: &mut Pipeline) {
+fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics, ids: &Ids, keeper: Keeper, pipeline: &mut Pipeline) {
     let sections = worker.sections.as_slice();
-    let graph = Graph::new(worker.id, system, diagnostics, &pipeline.overview, keeper.letters().cloned());
+    let overview = Arc::clone(&pipeline.overview);
+    let graph = Graph::new(worker.id, system, diagnostics, ids, &overview, keeper.letters().cloned());
     sections.iter().for_each(|section| section.used.set(true));
     let mut labels = Vec::new();
     for label in sections.iter().filter(|section| section.name == "label") {
@@ -62,7 +68,11 @@ fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics,
     }
     routers.insert(ROOT.to_owned(), graph.router(ROOT, sections, &errors));
     let sources = sections.iter().filter(|section| section.name == "source" && !section.is_damaged());
-    pipeline.inputs.extend(sources.filter_map(|source| graph.input(source).ok()));
+    if system.without_source == Some(true) {
+        sources.for_each(|source| source.pass_over());
+    } else {
+        pipeline.inputs.extend(sources.filter_map(|source| graph.input(source).ok()));
+    }
     if routers.contains_key(ERROR) {
         errors.lead_to(graph.way_to(ERROR));
     }
@@ -112,7 +122,7 @@ struct Graph<'g> {
     plugins: RefCell<Vec<metrics::Plugin>>,
     ways: RefCell<HashMap<String, Emitter>>,
     wanted: RefCell<Vec<Wanted>>,
-    ids: RefCell<HashSet<String>>,
+    ids: &'g Ids,
     deliveries: RefCell<Vec<Arc<Delivery>>>,
     sync_outputs: RefCell<Vec<Arc<dyn SyncOutput>>>,
 }
@@ -141,6 +151,7 @@ impl<'g> Graph<'g> {
         worker: i64,
         system: &'g System,
         diagnostics: &'g Diagnostics,
+        ids: &'g Ids,
         overview: &'g Arc<Overview>,
         letters: Option<Arc<Letters>>,
     ) -> Graph<'g> {
@@ -153,7 +164,7 @@ impl<'g> Graph<'g> {
             plugins: RefCell::default(),
             ways: RefCell::default(),
             wanted: RefCell::default(),
-            ids: RefCell::default(),
+            ids,
             deliveries: RefCell::default(),
             sync_outputs: RefCell::default(),
         }
@@ -221,7 +232,7 @@ impl<'g> Graph<'g> {
     fn common(&self, element: &Element) -> Result<Common, Refused> {
         let given = element.text("@id").or_else(|| element.text("id"));
         if let Some(id) = given
-            && !self.ids.borrow_mut().insert(id.to_owned())
+            && *self.ids.borrow_mut().entry(id.to_owned()).or_insert(element.span) != element.span
         {
             let span = element.param("@id").map_or(element.span, |param| param.value_span);
             let message = format!("Duplicated plugin id `{id}`. Check whole configuration and fix it.");
@@ -248,6 +259,9 @@ impl Site<'_, '_> {
         let target = if section.name == "filter" {
             Plugin::find(FILTERS, "filter", section, diagnostics).and_then(|row| {
                 let common = self.graph.common(section)?;
+                if let Some(label) = section.text("@label") {
+                    self.emitter(Some(label), section.span)?;
+                }
                 let filter = self.construct(row, section, &common)?;
                 let counters = Arc::default();
                 self.watch(section, &common, None, Watched::Filter(Arc::clone(&counters)));
@@ -267,6 +281,7 @@ impl Site<'_, '_> {
         let has_inner = self.graph.plugins.borrow().len() > place;
         let sink: Arc<dyn Sink> = match built {
             Output::Sync(output) => {
+                self.check_unbuffered(section)?;
                 let output: Arc<dyn SyncOutput> = Arc::from(output);
                 self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
                 let direct = Direct::new(output, self.graph.counts_sizes());
@@ -291,6 +306,17 @@ impl Site<'_, '_> {
         let mut plugins = self.graph.plugins.borrow_mut();
         let place = place.unwrap_or(plugins.len());
         plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, watched));
+    }
+
+    /// What an output without a buffer must not have; what every output has it may.
+    fn check_unbuffered(&self, section: &Element) -> Result<(), Refused> {
+        let diagnostics = self.graph.diagnostics;
+        OutputParams::read(section, diagnostics)?;
+        if let Some(secondary) = section.section("secondary") {
+            let message = "Invalid <secondary> section for non-buffered plugin";
+            return Err(diagnostics.error("FLM0523", Some(secondary.span), message));
+        }
+        Ok(())
     }
 
     fn context<'c>(&'c self, common: &'c Common) -> Context<'c> {

@@ -50,7 +50,7 @@ impl Pattern {
         };
         Regex::new(&source, Flags::default())
             .map(Pattern::Regex)
-            .map_err(|error| format!("invalid match pattern {text}: {}", error.message))
+            .map_err(|error| format!("invalid match pattern {text}: {}: /{source}/", error.message))
     }
 }
 

@@ -58,7 +58,8 @@ fn ids(division: &Element, workers: i64, taken: &mut Vec<i64>) -> Result<Vec<i64
         let message = format!("worker id {id} specified by <worker> directive is not allowed. Available worker id is between 0 and {last}");
         if (0..workers).contains(&id) { Ok(id) } else { Err(message) }
     };
-    let parts: Vec<&str> = argument.split('-').collect();
+    // As Ruby splits: nothing behind the last dash is no part.
+    let parts: Vec<&str> = argument.trim_end_matches('-').split('-').collect();
     let [first, last] = parts.as_slice() else { return Ok(vec![allowed(number(argument))?]) };
     let (first, last) = (number(first), number(last));
     if first > last {
@@ -130,6 +131,7 @@ mod tests {
         assert!(
             refused("2").contains("worker id 2 specified by <worker> directive is not allowed. Available worker id is between 0 and 1")
         );
+        assert!(shape(&section("ROOT", "", vec![section("worker", "1-", vec![])]), 2).is_ok());
         assert!(refused("1-0").contains("greater first_worker_id<1> than last_worker_id<0>"));
         let system = section("ROOT", "", vec![section("worker", "0", vec![section("system", "", vec![])])]);
         assert!(shape(&system, 2).unwrap_err().contains("<worker> section cannot have <system> directive"));

@@ -253,10 +253,7 @@ fn the_system_section_is_read_once() {
     let diagnostics = Diagnostics::new();
     let root = load(&options("<system>\nworkers 2\nlog_level debug\nfile_permission 0640\nenable_jit true\n<log>\nformat json\nrotate_age daily\n</log>\n</system>"), &diagnostics).expect("is read");
     let system = System::of(&root, &diagnostics).expect("is valid");
-    assert_eq!(
-        (system.workers, system.log_level.map(|level| level.word()), system.file_permission),
-        (2, Some("debug"), Some(Octal(0o640)))
-    );
+    assert_eq!((system.workers, system.log_level.word(), system.file_permission), (2, "debug", Some(Octal(0o640))));
     assert_eq!(SystemLog::of(&root, &diagnostics).map(|log| log.rotate_age), Ok(Some(super::super::RotateAge::Period("daily".into()))));
     assert_eq!(findings(&diagnostics, Severity::Note), ["5: 'enable_jit' in <system> has no effect: there is no Ruby"]);
     for (text, message) in [

@@ -25,10 +25,11 @@ pub(super) fn build_root(document: &Node, environment: &Environment, diagnostics
         diagnostics.error("FLM0117", Some(document.span), "expected a map with 'system' and 'config' at the top");
         return;
     }
-    if let Some(system) = document.get("system") {
+    let is_given = |node: &&Rc<Node>| !matches!(node.content, Content::Scalar(Scalar::Null | Scalar::Bool(false)));
+    if let Some(system) = document.get("system").filter(is_given) {
         builder.section("system", system, None, root);
     }
-    if let Some(config) = document.get("config") {
+    if let Some(config) = document.get("config").filter(is_given) {
         builder.config(config, root);
     }
 }

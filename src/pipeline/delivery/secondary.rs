@@ -39,7 +39,10 @@ impl Secondary {
         let built = (row.build)(&with_buffer, context);
         mark_used(section, &with_buffer);
         let Output::Buffered(output) = built? else {
-            return refuse("FLM0521", format!("secondary plugin '{kind}' must support buffering, but doesn't"));
+            return refuse(
+                "FLM0521",
+                format!("Failed to setup secondary plugin in '{own_type}'. '{kind}' plugin in not allowed due to non buffered output"),
+            );
         };
         if kind != "secondary_file" && kind != own_type && !(primary.is_packed() && output.is_packed()) {
             let message = format!(

@@ -8,9 +8,14 @@ pub(in crate::ruby) fn parse_integer(text: &[u8], radix: u32) -> i128 {
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
-    let text = match (text, radix) {
-        ([b'0', b'x' | b'X', rest @ ..], 16) | ([b'0', b'b' | b'B', rest @ ..], 2) | ([b'0', b'o' | b'O', rest @ ..], 8) => rest,
-        (rest, _) => rest,
+    // A radix of 0 asks the prefix.
+    let (text, radix) = match (text, radix) {
+        ([b'0', b'x' | b'X', rest @ ..], 0 | 16) => (rest, 16),
+        ([b'0', b'b' | b'B', rest @ ..], 0 | 2) => (rest, 2),
+        ([b'0', b'o' | b'O', rest @ ..], 0 | 8) => (rest, 8),
+        ([b'0', rest @ ..], 0) => (rest, 8),
+        (rest, 0) => (rest, 10),
+        (rest, radix) => (rest, radix),
     };
     let mut value: i128 = 0;
     let mut underscore = true;

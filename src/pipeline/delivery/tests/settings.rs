@@ -10,7 +10,7 @@ fn refused(inside: &str) -> String {
 fn contradictions_are_refused_in_the_usual_words() {
     let cases = [
         ("<buffer time>\n</buffer>", "<buffer ...> argument includes 'time', but timekey is not configured"),
-        ("<buffer time>\ntimekey 0\n</buffer>", "timekey should be greater than 0. current timekey: 0"),
+        ("<buffer time>\ntimekey 0\n</buffer>", "timekey should be greater than 0. current timekey: 0.0"),
         ("<buffer time>\ntimekey 1h\ntimekey_zone JST\n</buffer>", "Unsupported timezone 'JST'"),
         (
             "<buffer>\nflush_mode immediate\nflush_interval 1s\n</buffer>",
@@ -22,7 +22,7 @@ fn contradictions_are_refused_in_the_usual_words() {
         ),
         ("<buffer tag,a,b,c>\n</buffer>", "many chunk keys specified, and it may cause too many chunks on your system."),
         ("<buffer \"a b\">\n</buffer>", "chunk_keys specification includes invalid char"),
-        ("<buffer $['a']>\n</buffer>", "in chunk_keys: bracket notation is not allowed"),
+        ("<buffer $['a']>\n</buffer>", "in chunk_keys: in chunk_keys: bracket notation is not allowed"),
         ("<buffer>\n@type disk\n</buffer>", "Unknown buffer plugin 'disk'"),
         ("<buffer>\n@type file\npath /tmp/x\n</buffer>", "parameter '@type' of <buffer>: buffer type 'file' is not supported yet"),
         ("<buffer>\nflush_mode sometimes\n</buffer>", "flush_mode: valid options are default,lazy,interval,immediate but got sometimes"),
