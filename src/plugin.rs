@@ -8,9 +8,11 @@ use crate::metrics::{InputCounters, Overview};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 /// A boxed future that threads can pass on.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -234,15 +236,20 @@ impl Permit {
 pub struct Limit {
     used: AtomicU64,
     max: AtomicU64,
+    is_crowded: AtomicBool,
     freed: Notify,
     /// What these bytes count against as well.
     within: Option<Arc<Limit>>,
 }
 
+/// How long those who fill a [`Limit`] pause where more waits than is being taken away: long enough that what works at the other end gets
+/// the processor, and short enough that what a slow server does not take still comes in, up to the maximum.
+const CROWDED_WAIT: Duration = Duration::from_millis(100);
+
 impl Limit {
     /// A limit of `max` bytes.
     pub fn new(max: u64) -> Limit {
-        Limit { used: AtomicU64::new(0), max: AtomicU64::new(max), freed: Notify::new(), within: None }
+        Limit { used: AtomicU64::new(0), max: AtomicU64::new(max), is_crowded: AtomicBool::new(false), freed: Notify::new(), within: None }
     }
 
     /// A limit of `max` bytes whose bytes count against another one too: there is room where both have some.
@@ -284,8 +291,16 @@ impl Limit {
         self.within.iter().for_each(|outer| outer.give_back(bytes));
     }
 
-    /// Waits until there is room.
+    /// Says whether more waits at the other end than is being taken away: then those who wait for room pause even where there is some.
+    pub fn set_crowded(&self, is_crowded: bool) {
+        self.is_crowded.store(is_crowded, Ordering::Relaxed);
+    }
+
+    /// Waits until there is room; where it is crowded, for a moment in any case.
     pub async fn wait_for_room(&self) {
+        if self.is_crowded.load(Ordering::Relaxed) {
+            let _ = timeout(CROWDED_WAIT, self.wait_while_crowded()).await;
+        }
         loop {
             let freed = self.freed.notified();
             let Some(outer) = &self.within else {
@@ -303,6 +318,16 @@ impl Limit {
                 () = freed => {}
                 () = outer_freed => {}
             }
+        }
+    }
+
+    async fn wait_while_crowded(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if !self.is_crowded.load(Ordering::Relaxed) {
+                return;
+            }
+            freed.await;
         }
     }
 }

@@ -24,6 +24,7 @@ pub use keys::{FieldKey, Keys, TimeSlices};
 pub use location::{Location, SegmentName, Wanted};
 pub use params::{Compress, Defaults, FlushMode, OutputParams, OverflowAction, Params, RetryType};
 pub use placeholders::Template;
+pub use pool::Pool;
 pub use settings::{RetrySettings, Settings};
 pub use split::{ChunkLimits, Fill};
 pub use stage::{CHUNK_COST_BYTES, Closed, Run, Stage, TooLarge};

@@ -3,6 +3,8 @@
 
 /// A chunk below this lives in memory of its own.
 pub const SMALL_BYTES: usize = 64 << 10;
+/// Addresses that a growing chunk gets at once: Fluentd's default size of chunks in memory.
+const ROOM_AT_ONCE: usize = 8 << 20;
 
 /// Blocks given back. Bounded in number and bytes.
 #[derive(Debug, Default)]
@@ -33,9 +35,16 @@ impl Pool {
             *bytes = block;
             return;
         }
-        // Doubling, but not past the limit: the last step of a chunk would waste up to half of it.
-        let capacity = (bytes.capacity() * 2).min(limit).max(needed);
+        // A chunk that is no longer small mostly fills up: room for all of it at once spares copying it at every doubling, and what is
+        // not written to takes no memory. Not past the limit: the last step would waste up to half of it.
+        let step = if needed > SMALL_BYTES { bytes.len() + ROOM_AT_ONCE } else { 0 };
+        let capacity = (bytes.capacity() * 2).max(step).min(limit).max(needed);
         bytes.reserve_exact(capacity - bytes.len());
+    }
+
+    /// An empty block with room for so many bytes.
+    pub fn block(&mut self, needed: usize) -> Vec<u8> {
+        self.take(needed).unwrap_or_else(|| Vec::with_capacity(needed))
     }
 
     /// Takes the memory of a chunk that is done.

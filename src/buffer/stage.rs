@@ -5,9 +5,8 @@
 //! gets the chunk gives them back.
 
 use super::entries;
-use super::pool::Pool;
 use super::split::{ChunkLimits, Fill, Step, steps};
-use super::{Chunk, ChunkKeys};
+use super::{Chunk, ChunkKeys, Pool};
 use crate::plugin::Limit;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -61,6 +61,9 @@ pub trait BufferedOutput: Send + Sync {
         false
     }
 
+    /// Frees memory that was kept for the next chunk and of no use lately; called every now and then.
+    fn trim(&self) {}
+
     /// Delivers a chunk.
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>>;
 }

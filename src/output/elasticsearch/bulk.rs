@@ -4,9 +4,11 @@
 //! stands before it is a copy of what stood before its neighbour. A record that has one of these fields already, or parameters that look
 //! into records, take the slower way of [`super::document`].
 
+use super::blocks::Blocks;
 use super::document::{self, Site, write_plain_action};
 use super::index::Dated;
 use super::timestamp::{Moment, Stamps};
+use crate::buffer::Chunk;
 use crate::event::EventTime;
 use crate::event::json::{Style, transcode_value, write_text};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, TimeForm, read_record, write_value};
@@ -14,8 +16,10 @@ use bumpalo::Bump;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Room for the action line of an event when a body is begun.
-const ACTION_BYTES: usize = 64;
+/// Room for an event's action line, time and punctuation, beside its msgpack, when a body is begun.
+const ROOM_AN_EVENT: usize = 160;
+/// Room for the first events of a body that may stay small.
+const LEAST_ROOM: usize = 1 << 10;
 const TIMESTAMP: &[u8] = b"@timestamp";
 
 /// One event in a body.
@@ -72,10 +76,12 @@ pub struct Plan {
 }
 
 /// Makes the bodies for a chunk. One that is larger than `threshold` is not added to.
-pub fn plan(site: &Site<'_>, entries: &[u8], dated: Dated, threshold: Option<u64>) -> Plan {
+pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>, blocks: &Blocks) -> Plan {
     let mut writer = Writer {
         site,
-        entries,
+        entries: &chunk.bytes,
+        records: chunk.records,
+        blocks,
         dated,
         threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         stamps: Stamps::new(&site.rules.zone, site.rules.precision),
@@ -110,6 +116,8 @@ fn tail(site: &Site<'_>) -> Vec<u8> {
 struct Writer<'s> {
     site: &'s Site<'s>,
     entries: &'s [u8],
+    records: usize,
+    blocks: &'s Blocks,
     dated: Dated,
     threshold: usize,
     stamps: Stamps<'s>,
@@ -127,7 +135,8 @@ impl Writer<'_> {
     fn run(&mut self) {
         let plain = self.site.rules.are_plain();
         let fixed = plain && !self.site.rules.logstash;
-        self.begin_body(None, self.entries.len() + self.entries.len() / 4 + ACTION_BYTES);
+        let room = self.entries.len() + self.records.min(self.entries.len()) * ROOM_AN_EVENT + LEAST_ROOM;
+        self.begin_body(None, room.min(self.threshold.saturating_add(LEAST_ROOM)));
         if fixed {
             self.turn_to(self.site.index_name.to_owned());
         }
@@ -161,7 +170,8 @@ impl Writer<'_> {
 
     fn begin_body(&mut self, index: Option<String>, room: usize) {
         self.current = self.plan.bodies.len();
-        self.plan.bodies.push(Body { index, bytes: Vec::with_capacity(room), ops: Vec::new() });
+        let ops = Vec::with_capacity(if self.plan.bodies.is_empty() { self.records.min(self.entries.len()) } else { 0 });
+        self.plan.bodies.push(Body { index, bytes: self.blocks.take(room), ops });
     }
 
     fn split_if_full(&mut self) {
@@ -171,7 +181,7 @@ impl Writer<'_> {
             if let Some(index) = &index {
                 self.open.insert(index.clone(), self.plan.bodies.len());
             }
-            self.begin_body(index, ACTION_BYTES);
+            self.begin_body(index, LEAST_ROOM);
         }
     }
 
@@ -192,7 +202,7 @@ impl Writer<'_> {
             return self.split_if_full();
         }
         self.open.insert(index.to_owned(), self.plan.bodies.len());
-        self.begin_body(Some(index.to_owned()), ACTION_BYTES);
+        self.begin_body(Some(index.to_owned()), LEAST_ROOM);
     }
 
     /// Appends the entry at the cursor; `false` where its record has to be looked into, or something is odd. What was appended then means nothing.

@@ -5,6 +5,7 @@
 //! first request, never at start. Templates, lifecycles and data streams are not here yet.
 
 mod answer;
+mod blocks;
 mod bulk;
 mod cluster;
 mod document;
@@ -26,6 +27,7 @@ use crate::buffer::{Chunk, Defaults};
 use crate::config::{Element, Refused};
 use crate::net::http::Failure;
 use crate::plugin::{BoxFuture, Context, Emitter};
+use blocks::Blocks;
 use bulk::{Op, Plan, Problem, Trouble};
 use cluster::Cluster;
 use document::Site;
@@ -56,7 +58,13 @@ pub fn build_opensearch(element: &Element, context: &Context<'_>) -> Result<Outp
 fn build(element: &Element, context: &Context<'_>, product: Product) -> Result<Output, Refused> {
     let settings = Settings::read(element, product, context.diagnostics)?;
     let errors = context.host.errors();
-    Ok(Output::Buffered(Box::new(Search { id: Arc::from(context.id), settings, errors, clusters: Mutex::new(HashMap::new()) })))
+    Ok(Output::Buffered(Box::new(Search {
+        id: Arc::from(context.id),
+        settings,
+        errors,
+        clusters: Mutex::new(HashMap::new()),
+        blocks: Blocks::new(),
+    })))
 }
 
 struct Search {
@@ -64,11 +72,16 @@ struct Search {
     settings: Settings,
     errors: Emitter,
     clusters: Mutex<HashMap<String, Arc<Cluster>>>,
+    blocks: Blocks,
 }
 
 impl BufferedOutput for Search {
     fn buffer_defaults(&self) -> Defaults {
         BUFFER
+    }
+
+    fn trim(&self) {
+        self.blocks.trim();
     }
 
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
@@ -93,7 +106,7 @@ impl Search {
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);
         let Plan { bodies, mut problems, dropped, unreadable } =
-            bulk::plan(&site, &chunk.bytes, self.dated(&texts), self.settings.threshold);
+            bulk::plan(&site, chunk, self.dated(&texts), self.settings.threshold, &self.blocks);
         if let Some(at) = unreadable {
             return Err(WriteError::Unrecoverable(anyhow::anyhow!("byte {at} of the chunk begins no event that can be read")));
         }
@@ -107,6 +120,7 @@ impl Search {
             headers,
             compression: self.settings.compression,
             product: self.settings.product,
+            blocks: &self.blocks,
         };
         let mut outcome = Outcome::default();
         for body in bodies {

@@ -1,6 +1,7 @@
 //! Delivering a chunk's bodies: each document that is not stored is either sent to `@ERROR` or left for later.
 
 use super::answer::{Fate, Judge, Verdict};
+use super::blocks::Blocks;
 use super::bulk::{Body, Op};
 use super::cluster::Cluster;
 use super::params::Compression;
@@ -24,6 +25,8 @@ pub struct Sender<'s> {
     pub compression: Compression,
     /// Whose words are used.
     pub product: Product,
+    /// Where the memory of bodies goes.
+    pub blocks: &'s Blocks,
 }
 
 /// What came of the bodies so far.
@@ -45,7 +48,7 @@ impl Sender<'_> {
     /// Sends a body, in parts where it is too large.
     pub async fn send(&self, body: Body, outcome: &mut Outcome) {
         let path = body.index.as_deref().map_or_else(|| "/_bulk".to_owned(), |index| format!("/{}/_bulk", in_path(index)));
-        let bytes = Bytes::from(body.bytes);
+        let bytes = self.blocks.lend(body.bytes);
         let mut parts = Vec::with_capacity(2);
         parts.push(0..body.ops.len());
         while let Some(part) = parts.pop() {

@@ -22,6 +22,7 @@ pub(super) async fn look_for_due(delivery: Arc<Delivery>, mut phase: watch::Rece
     while *phase.borrow_and_update() == Phase::Running && !*replaced.borrow_and_update() {
         delivery.queue_due();
         delivery.stage.trim();
+        delivery.output.trim();
         delivery.pack_waiting().await;
         tokio::select! {
             () = sleep(delivery.look_pause()) => {}
@@ -70,7 +71,7 @@ impl Delivery {
             |since| age.is_some_and(|age| now.duration_since(since) >= age),
             |slice| self.settings.keys.time.as_ref().is_some_and(|slices| slices.is_over(slice, clock)),
             |closed| {
-                self.queue.push(closed);
+                self.push(closed);
                 self.queue.ready() < self.settings.queued_chunks
             },
         );

@@ -17,7 +17,7 @@ mod waiting;
 mod write;
 
 use super::letters::Letters;
-use crate::buffer::{FlushMode, OverflowAction, Settings, Stage};
+use crate::buffer::{Closed, FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::log::PluginLog;
@@ -208,10 +208,23 @@ impl Delivery {
             |_| true,
             |_| true,
             |closed| {
-                self.queue.push(closed);
+                self.push(closed);
                 true
             },
         );
+    }
+
+    fn push(&self, closed: Closed) {
+        self.queue.push(closed);
+        self.pace();
+    }
+
+    /// Makes senders pause while more chunks wait than the writers have in hand: what is only waiting takes memory, and its turn comes
+    /// no sooner by it. In an outage chunks wait for the server, and the buffer is there to be filled.
+    fn pace(&self) {
+        let settings = &self.settings;
+        let plenty = (settings.chunk.bytes as u64).saturating_mul(settings.flush_threads as u64 + 1);
+        self.limit.set_crowded(self.queue.flowing_bytes() > plenty);
     }
 
     fn is_chunk_an_emit(&self) -> bool {

@@ -75,6 +75,12 @@ impl Queue {
         self.lock().bytes
     }
 
+    /// Bytes of the chunks that wait or are being delivered, as long as the output works; none in an outage.
+    pub fn flowing_bytes(&self) -> u64 {
+        let inside = self.lock();
+        if inside.outage.is_none() { inside.bytes } else { 0 }
+    }
+
     /// The time slices of the chunks that wait; how many events those have, and how many those in somebody's hands.
     pub fn contents(&self) -> (BTreeSet<i64>, u64, u64) {
         let inside = self.lock();

@@ -133,7 +133,7 @@ impl Delivery {
         runs: &[(ChunkKeys, Run<'_>)],
         event_of: impl Fn(usize, usize) -> usize,
     ) -> Result<(), EmitError> {
-        let too_large = self.stage.append(runs, &mut |closed: Closed| self.queue.push(closed));
+        let too_large = self.stage.append(runs, &mut |closed: Closed| self.push(closed));
         self.counters.emit_records.add(batch.len() as u64);
         self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());
         let Some(first) = too_large.first() else { return Ok(()) };

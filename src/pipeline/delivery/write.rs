@@ -100,6 +100,7 @@ impl Delivery {
     /// A chunk is done with: its memory and its share of the limit are free.
     fn release(&self, waiting: Waiting, got_through: bool) {
         self.queue.done(&waiting, got_through);
+        self.pace();
         self.limit.give_back(waiting.counted + CHUNK_COST_BYTES);
         self.stage.recycle(waiting.chunk.bytes);
     }
@@ -120,6 +121,7 @@ impl Delivery {
         let hex = waiting.chunk.hex();
         self.stage.recycle(waiting.close());
         let failed = self.queue.failed(waiting, failure, began, &self.settings.retry, self.secondary.is_some());
+        self.pace();
         if !failed.enough.iter().any(|waiting| waiting.chunk.hex() == hex) {
             let with = if by_secondary { " with secondary output" } else { "" };
             let next = failed.due.map_or_else(String::new, |due| format!(" next_retry_time={}", wall_time(due)));

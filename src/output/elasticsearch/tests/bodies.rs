@@ -9,7 +9,7 @@ fn planned(product: Product, major: u32, params: &str, events: &[(i64, &str)]) -
     let chunk = chunk("app.web", events);
     let texts = bench.search.texts(&chunk);
     let site = bench.search.site(&chunk, &texts, Dialect::assumed(product, major));
-    let plan = plan(&site, &chunk.bytes, bench.search.dated(&texts), bench.search.settings.threshold);
+    let plan = plan(&site, &chunk, bench.search.dated(&texts), bench.search.settings.threshold, &bench.search.blocks);
     for body in &plan.bodies {
         assert_eq!(body.ops.last().map(|op| op.body_end), Some(body.bytes.len()));
     }
@@ -215,7 +215,7 @@ fn odd_keys_and_bytes_do_no_harm() {
     chunk.bytes = b"\x92\x00\x81\x01\xa2a\xff\x92\x00\x81\xa1b\xc4\x01c\x92\x00\xc0\x92\x00\x81\xa1".to_vec();
     let texts = bench.search.texts(&chunk);
     let site = bench.search.site(&chunk, &texts, Dialect::assumed(Product::Elasticsearch, 8));
-    let plan = bulk::plan(&site, &chunk.bytes, bench.search.dated(&texts), None);
+    let plan = bulk::plan(&site, &chunk, bench.search.dated(&texts), None, &bench.search.blocks);
     let body = String::from_utf8(plan.bodies[0].bytes.clone()).unwrap();
     let documents: Vec<&str> = body.lines().skip(1).step_by(2).collect();
     assert_eq!(plan.unreadable, Some(18));

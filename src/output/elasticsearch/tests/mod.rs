@@ -5,7 +5,7 @@ mod bodies;
 mod config;
 mod server;
 
-use super::{Search, Settings};
+use super::{Blocks, Search, Settings};
 use crate::buffer::{Chunk, ChunkKeys};
 use crate::config::{Diagnostics, Element, LoadOptions, Refused, load};
 use crate::event::json;
@@ -75,7 +75,7 @@ impl Bench {
         let emitter = Emitter::default();
         emitter.lead_to(Arc::downgrade(&route));
         Bench {
-            search: Search { id: Arc::from("out"), settings, errors: emitter, clusters: Mutex::new(HashMap::new()) },
+            search: Search { id: Arc::from("out"), settings, errors: emitter, clusters: Mutex::new(HashMap::new()), blocks: Blocks::new() },
             errors,
             _route: route,
         }
