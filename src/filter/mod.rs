@@ -1,5 +1,6 @@
 //! Filters: what is done to events on their way. Each is one file and one row of [`FILTERS`].
 
+pub mod concat;
 pub mod grep;
 pub mod parser;
 pub mod record_modifier;
@@ -7,16 +8,29 @@ pub mod record_transformer;
 pub mod stdout;
 
 use crate::event::{Batch, Scope, Tag};
-use crate::plugin::{Compat, Plugin};
+use crate::plugin::{Compat, Emitter, Plugin};
+use tokio::time::Instant;
 
 /// Changes, drops or adds events of a batch in place.
 pub trait Filter: Send + Sync {
     /// Filters a batch; events that cannot be handled go to [`Scope::reject`].
     fn filter<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>);
+
+    /// Lets go of events that have been held for too long; asked about once a second. `emitter` leads to the router that it stands in.
+    fn tick(&self, _now: Instant, _emitter: &Emitter) {}
+
+    /// Lets go of all events: the inputs have ended.
+    fn drain(&self, _emitter: &Emitter) {}
+
+    /// How many events it holds from batch to batch; `None` where it never holds any.
+    fn held(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// All filters.
 pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[
+    Plugin { name: "concat", section: &concat::Params::SECTION, compat: &[], build: concat::build },
     Plugin { name: "grep", section: &grep::Params::SECTION, compat: &[], build: grep::build },
     Plugin { name: "parser", section: &parser::Params::SECTION, compat: &[Compat::Parser], build: parser::build },
     Plugin { name: "record_modifier", section: &record_modifier::Params::SECTION, compat: &[], build: record_modifier::build },

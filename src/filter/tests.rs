@@ -26,7 +26,7 @@ impl Host for NoHost {
     }
 }
 
-fn build(name: &str, lines: &str) -> Result<Box<dyn Filter>, String> {
+pub(super) fn build(name: &str, lines: &str) -> Result<Box<dyn Filter>, String> {
     let diagnostics = Diagnostics::new();
     let text = format!("<filter **>\n@type {name}\n{lines}\n</filter>\n");
     let root = load(&LoadOptions::for_text("test", &text), &diagnostics).expect("syntax");

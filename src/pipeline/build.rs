@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::errors::ErrorRoute;
+use super::holders::Holder;
 use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
@@ -85,6 +86,7 @@ fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics,
     pipeline.routers.extend(routers.into_values());
     pipeline.deliveries.append(&mut graph.deliveries.take());
     pipeline.sync_outputs.append(&mut graph.sync_outputs.take());
+    pipeline.holders.append(&mut graph.holders.take());
 }
 
 /// Moves the flat parameters of version 0.12 to their sections.
@@ -125,6 +127,7 @@ struct Graph<'g> {
     ids: &'g Ids,
     deliveries: RefCell<Vec<Arc<Delivery>>>,
     sync_outputs: RefCell<Vec<Arc<dyn SyncOutput>>>,
+    holders: RefCell<Vec<Holder>>,
 }
 
 /// A label that some plugin emits to.
@@ -167,6 +170,7 @@ impl<'g> Graph<'g> {
             ids,
             deliveries: RefCell::default(),
             sync_outputs: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -265,7 +269,11 @@ impl Site<'_, '_> {
                 let filter = self.construct(row, section, &common)?;
                 let counters = Arc::default();
                 self.watch(section, &common, None, Watched::Filter(Arc::clone(&counters)));
-                Ok(Target::Filter(Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() })))
+                let step = Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() });
+                if step.filter.held().is_some() {
+                    self.graph.holders.borrow_mut().push(Holder { step: Arc::clone(&step), emitter: self.own_router() });
+                }
+                Ok(Target::Filter(step))
             })
         } else {
             self.output(section).map(|(sink, log)| Target::Output(sink, log))

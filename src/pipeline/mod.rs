@@ -3,6 +3,7 @@
 mod build;
 pub mod delivery;
 mod errors;
+mod holders;
 pub mod letters;
 mod own_log;
 mod pattern;
@@ -19,6 +20,7 @@ use crate::net::Loops;
 use crate::output::SyncOutput;
 use crate::plugin::{Emitter, Stop};
 use delivery::Delivery;
+use holders::{Holder, Holders};
 use router::Router;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,6 +47,7 @@ pub struct Pipeline {
     routers: Vec<Arc<Router>>,
     deliveries: Vec<Arc<Delivery>>,
     sync_outputs: Vec<Arc<dyn SyncOutput>>,
+    holders: Vec<Holder>,
     own_log: Option<(Arc<Router>, Level)>,
     overview: Arc<Overview>,
 }
@@ -55,6 +58,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     own_log: Option<own_log::Tap>,
     overview: Arc<Overview>,
+    holders: Holders,
     deliveries: Vec<Arc<Delivery>>,
     sync_outputs: Vec<Arc<dyn SyncOutput>>,
     _routers: Vec<Arc<Router>>,
@@ -77,6 +81,7 @@ impl Pipeline {
         }
         let own_log = self.own_log.map(|(router, from)| own_log::Tap::start(router, from, loops));
         let (stop, stopped) = Stop::new();
+        let holders = Holders::start(self.holders, loops, stopped.clone());
         let inputs = self.inputs.into_iter().map(|idle| run(idle, loops, stopped.clone())).collect();
         let overview = self.overview;
         Ok(Running {
@@ -84,6 +89,7 @@ impl Pipeline {
             stop,
             own_log,
             overview,
+            holders,
             deliveries: self.deliveries,
             sync_outputs: self.sync_outputs,
             _routers: self.routers,
@@ -123,6 +129,7 @@ impl Running {
         if tokio::time::timeout(INPUT_STOP_WAIT, all).await.is_err() {
             crate::warning!("some inputs did not stop within {INPUT_STOP_WAIT:?}");
         }
+        self.holders.drain();
         if let Some(tap) = self.own_log {
             tap.stop().await;
         }
@@ -130,9 +137,16 @@ impl Running {
         for flush in flushes {
             flush.await;
         }
+        // What outputs have given back meanwhile; nobody delivers it any more, so that buffers keep it.
+        self.holders.drain();
         for output in &self.sync_outputs {
             output.drain().await;
         }
+    }
+
+    /// How many events the filters hold at the moment.
+    pub fn held(&self) -> usize {
+        self.holders.held()
     }
 
     /// Flushes all buffers now.

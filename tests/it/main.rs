@@ -5,6 +5,7 @@
 mod cli;
 mod docker;
 mod harness;
+mod held;
 mod hostile;
 mod image;
 mod letters;
