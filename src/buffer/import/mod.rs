@@ -1,7 +1,18 @@
-//! Chunks in Fluentd's own files: what stands in them and beside them.
+//! Chunks in Fluentd's own files: which there are, what is in them, and how such files are written for the way back.
 //!
 //! Nothing here is ever appended to or renamed: what Fluentd left is read, and removed by whoever has delivered it.
 
+mod content;
+mod find;
+mod holder;
 mod meta;
+mod name;
 
+pub use content::{Content, Packed, compression};
+pub use find::{Found, Names, find, find_one, sort};
+pub use holder::{Holder, holder};
 pub use meta::{MAX_META_BYTES, Meta, meta_of, micros_of};
+pub use name::{Name, Written};
+
+#[cfg(test)]
+mod tests;
