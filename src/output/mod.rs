@@ -7,6 +7,7 @@ pub mod null;
 pub mod relabel;
 pub mod rewrite_tag_filter;
 pub mod roundrobin;
+pub mod secondary_file;
 pub mod stdout;
 
 use crate::buffer::{Chunk, Defaults};
@@ -121,5 +122,6 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
     Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
     Plugin { name: "rewrite_tag_filter", section: &rewrite_tag_filter::Params::SECTION, compat: &[], build: rewrite_tag_filter::build },
     Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },
+    Plugin { name: "secondary_file", section: &secondary_file::Params::SECTION, compat: &[], build: secondary_file::build },
     Plugin { name: "stdout", section: &stdout::Params::SECTION, compat: &[Compat::Inject, Compat::Formatter], build: stdout::build },
 ];

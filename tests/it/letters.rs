@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 const REFUSED: Item = Item::Refused(400, "mapper_parsing_exception", "failed to parse field [n]");
 
-/// Sends what the forward port gets to this server, half a second at most after it came.
+/// Sends what the forward port gets to this server at once.
 fn search_match(server: &BulkServer, more: &str) -> String {
     format!(
-        "<match app.**>\n  @type elasticsearch\n  @id search\n  host 127.0.0.1\n  port {}\n  remove_keys secret\n  <buffer tag>\n    flush_interval 0.1s\n  {more}</buffer>\n</match>\n",
+        "<match app.**>\n  @type elasticsearch\n  @id search\n  host 127.0.0.1\n  port {}\n  remove_keys secret\n  <buffer tag>\n    flush_mode immediate\n  {more}</buffer>\n</match>\n",
         server.port()
     )
 }

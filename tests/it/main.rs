@@ -12,5 +12,6 @@ mod letters;
 mod licences;
 mod routing;
 mod search_node;
+mod secondary;
 mod support;
 mod tidy;

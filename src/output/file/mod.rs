@@ -1,7 +1,9 @@
 //! `file`: writes events to files named by time, tag and fields.
 
 mod name;
-mod write;
+pub(super) mod write;
+
+pub(super) use name::escaping;
 
 use super::{BufferedOutput, Output, WriteError};
 use crate::buffer::{Chunk, Defaults, Settings, Template, placeholders};
@@ -44,6 +46,8 @@ const DEFAULTS: Defaults = Defaults { chunk_keys: &["time"], params: &[("timekey
 
 struct FileOutput {
     path: Template,
+    /// Whether each chunk is a file of its own.
+    is_numbered: bool,
     options: write::Options,
     formatter: Box<dyn Formatter>,
     inject: Option<Inject>,
@@ -65,13 +69,13 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     placeholders::validate("path", &path, &settings.keys).map_err(refuse)?;
     let octal = |mode: Option<Octal>, usual: u32| mode.map_or(usual, |mode| mode.0);
     let options = write::Options {
-        numbered: !params.append,
         gzip: params.compress != Compress::Text,
         file_mode: octal(context.system.file_permission, 0o644),
         dir_mode: octal(context.system.dir_permission, 0o755),
     };
     Ok(Output::Buffered(Box::new(FileOutput {
         path: Template::new(&path, &settings.keys),
+        is_numbered: !params.append,
         options,
         formatter: formatter?,
         inject: inject?,
@@ -95,16 +99,24 @@ impl BufferedOutput for FileOutput {
     }
 
     fn shows_chunks(&self) -> bool {
-        self.options.numbered
+        self.is_numbered
     }
 
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
         Box::pin(async {
-            if let Some(value) = name::escaping(&chunk.keys) {
+            if let Some(value) = escaping(&chunk.keys) {
                 let reason = anyhow::anyhow!("{value:?} would lead out of the folder of the path, expected no /../ and no leading /");
                 return Err(WriteError::Unrecoverable(reason));
             }
-            write::write(&self.path.expand(chunk), &chunk.bytes, &self.options).await.map_err(WriteError::Retry)
+            let path = self.path.expand(chunk);
+            let written = match self.is_numbered {
+                true => {
+                    let numbered = |number: u64| path.replacen(name::NUMBER, &format!("_{number}"), 1);
+                    write::write_new(numbered, &chunk.bytes, &self.options).await
+                }
+                false => write::append(&path, &chunk.bytes, &self.options).await,
+            };
+            written.map_err(WriteError::Retry)
         })
     }
 }

@@ -1,6 +1,5 @@
 //! Writing a chunk into a file: whole or not at all.
 
-use super::name::NUMBER;
 use anyhow::Context;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,9 +12,7 @@ use tokio::io::AsyncWriteExt;
 /// How files are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Whether each chunk is a file of its own.
-    pub numbered: bool,
-    /// Whether it is compressed.
+    /// Whether they are compressed.
     pub gzip: bool,
     /// Permissions of files.
     pub file_mode: u32,
@@ -23,22 +20,17 @@ pub struct Options {
     pub dir_mode: u32,
 }
 
-/// Writes `bytes` to the file of this name, whose number is still to be found.
-pub async fn write(name: &str, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
-    let bytes = if options.gzip { Cow::Owned(gzip(bytes)?) } else { Cow::Borrowed(bytes) };
-    if let Some(dir) = Path::new(name).parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        let made = DirBuilder::new().recursive(true).mode(options.dir_mode).create(dir).await;
-        made.with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    }
-    if options.numbered { write_new(name, &bytes, options).await } else { append(name, &bytes, options).await }
-}
-
-async fn write_new(name: &str, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
+/// Writes `bytes` to the first file that is not there yet, of the names that `path` gives to numbers.
+pub async fn write_new(path: impl Fn(u64) -> String, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
+    let bytes = packed(bytes, options)?;
     for number in 0_u64.. {
-        let path = name.replacen(NUMBER, &format!("_{number}"), 1);
+        let path = path(number);
+        if number == 0 {
+            make_folder_of(&path, options).await?;
+        }
         match OpenOptions::new().write(true).create_new(true).mode(options.file_mode).open(&path).await {
             Ok(mut file) => {
-                let written = write_all(&mut file, bytes).await;
+                let written = write_all(&mut file, &bytes).await;
                 if written.is_err() {
                     // The next try is to find the number free, and nobody a torn file.
                     let _ = tokio::fs::remove_file(&path).await;
@@ -49,10 +41,13 @@ async fn write_new(name: &str, bytes: &[u8], options: &Options) -> anyhow::Resul
             Err(error) => return Err(error).with_context(|| format!("cannot open {path}")),
         }
     }
-    anyhow::bail!("no number is free for {name}")
+    anyhow::bail!("no number is free for {}", path(0))
 }
 
-async fn append(path: &str, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
+/// Appends `bytes` to a file.
+pub async fn append(path: &str, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
+    let bytes = packed(bytes, options)?;
+    make_folder_of(path, options).await?;
     let mut file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -61,12 +56,22 @@ async fn append(path: &str, bytes: &[u8], options: &Options) -> anyhow::Result<(
         .await
         .with_context(|| format!("cannot open {path}"))?;
     let before = file.metadata().await.with_context(|| format!("cannot look at {path}"))?.len();
-    let written = write_all(&mut file, bytes).await;
+    let written = write_all(&mut file, &bytes).await;
     if written.is_err() {
         // The chunk will be written again: what there is of it now must not stay.
         let _ = file.set_len(before).await;
     }
     written.with_context(|| format!("cannot append to {path}"))
+}
+
+fn packed<'b>(bytes: &'b [u8], options: &Options) -> anyhow::Result<Cow<'b, [u8]>> {
+    Ok(if options.gzip { Cow::Owned(gzip(bytes)?) } else { Cow::Borrowed(bytes) })
+}
+
+async fn make_folder_of(path: &str, options: &Options) -> anyhow::Result<()> {
+    let Some(dir) = Path::new(path).parent().filter(|dir| !dir.as_os_str().is_empty()) else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(options.dir_mode).create(dir).await;
+    made.with_context(|| format!("cannot make the folder {}", dir.display()))
 }
 
 async fn write_all(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {

@@ -34,8 +34,7 @@ impl Secondary {
             with_buffer.set("@type", &kind, section.span);
         }
         let row = Plugin::find(OUTPUTS, "output", &with_buffer, context.diagnostics)?;
-        let buffer = element.children.iter().find(|child| child.name == "buffer").cloned();
-        with_buffer.children.push(buffer.unwrap_or_else(|| Element::new("buffer", "", section.span)));
+        with_buffer.children.push(buffer_of(element, primary, section));
         let built = (row.build)(&with_buffer, context);
         mark_used(section, &with_buffer);
         let Output::Buffered(output) = built? else {
@@ -57,6 +56,18 @@ impl Secondary {
     pub async fn write(&self, chunk: &Chunk) -> Result<(), WriteError> {
         super::write::guarded(self.output.write(chunk)).await
     }
+}
+
+/// The buffer of the primary as it is, what its output has as defaults included.
+fn buffer_of(element: &Element, primary: &dyn BufferedOutput, section: &Element) -> Element {
+    let given = element.children.iter().find(|child| child.name == "buffer").cloned();
+    let mut buffer = given.unwrap_or_else(|| Element::new("buffer", "", section.span));
+    let defaults = primary.buffer_defaults();
+    if buffer.arg.is_empty() {
+        buffer.arg = defaults.chunk_keys.join(",");
+    }
+    defaults.params.iter().for_each(|(name, value)| buffer.set_default(name, value));
+    buffer
 }
 
 /// What a constructor has read from a copy counts as read.
