@@ -160,7 +160,7 @@ impl Emitter {
             if let Some(route) = &route {
                 route.limits(Some(tag), &mut limits);
             }
-            if limits.iter().all(|limit| !limit.is_full()) {
+            if limits.iter().all(|limit| limit.is_free()) {
                 return self.permit(route);
             }
             let room = async {
@@ -276,6 +276,11 @@ impl Limit {
     /// Whether there is no room.
     pub fn is_full(&self) -> bool {
         self.used() >= self.max() || self.within.as_ref().is_some_and(|outer| outer.is_full())
+    }
+
+    /// Whether nobody has to wait at all.
+    fn is_free(&self) -> bool {
+        !self.is_full() && !self.is_crowded.load(Ordering::Relaxed)
     }
 
     /// Counts bytes in.

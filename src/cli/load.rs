@@ -3,9 +3,10 @@
 use super::Options;
 use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Severity, System, SystemLog};
 use crate::log::{self, Format, Level};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Pipeline, Predecessor};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Runs where nothing else is given.
 const EMBEDDED: &str = include_str!("../../conf/default.conf");
@@ -20,6 +21,18 @@ pub struct Loaded {
     pub pipeline: Pipeline,
     /// The `<system>` section.
     pub system: System,
+    /// What it says about the log; in force already, unless this is a reload.
+    pub log: LogSetup,
+}
+
+/// How the log is to be written.
+#[derive(Clone, Debug)]
+pub struct LogSetup {
+    level: Option<Level>,
+    format: Format,
+    time_format: String,
+    /// The file; standard error without one.
+    pub path: Option<PathBuf>,
 }
 
 /// Reads and builds; every fault has been logged when this refuses.
@@ -29,23 +42,42 @@ pub fn load(options: &Options) -> Result<Loaded, Refused> {
         open_log(path)?;
     }
     options.remarks.iter().for_each(|remark| crate::warning!("{remark}"));
-    let diagnostics = Diagnostics::new();
-    let source = load_options(options).map_err(|why| {
-        crate::error!("{why}");
-        Refused
-    })?;
-    let file = source.path.display().to_string();
-    let result = read_and_build(options, &source, &diagnostics);
-    say(&file, &diagnostics);
-    result
+    read(options, None).map_err(|_| Refused)
 }
 
-fn read_and_build(options: &Options, source: &LoadOptions, diagnostics: &Diagnostics) -> Result<Loaded, Refused> {
+/// Reads and builds what shall take the place of a running pipeline; changes nothing. Every fault has been logged when this refuses; the
+/// first is given.
+pub fn reload(options: &Options, before: &Predecessor) -> Result<Loaded, String> {
+    read(options, Some(before))
+}
+
+fn read(options: &Options, before: Option<&Predecessor>) -> Result<Loaded, String> {
+    let diagnostics = Diagnostics::new();
+    let source = load_options(options).inspect_err(|why| crate::error!("{why}"))?;
+    let file = source.path.display().to_string();
+    let result = read_and_build(options, &source, &diagnostics, before);
+    say(&file, &diagnostics);
+    result.map_err(|_| {
+        let findings = diagnostics.findings();
+        let first = findings.into_iter().find(|finding| finding.severity == Severity::Error);
+        first.map_or_else(|| format!("{file} cannot be used"), |finding| finding.message)
+    })
+}
+
+fn read_and_build(
+    options: &Options,
+    source: &LoadOptions,
+    diagnostics: &Diagnostics,
+    before: Option<&Predecessor>,
+) -> Result<Loaded, Refused> {
     diagnostics.set_strict(options.strict);
     // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
     let mut root = config::load_despite_faults(source, diagnostics)?;
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
-    set_up_log(options, &system, &SystemLog::of(&root, diagnostics)?)?;
+    let log = LogSetup::of(options, &system, SystemLog::of(&root, diagnostics)?)?;
+    if before.is_none() {
+        log.apply(options.log.is_none())?;
+    }
     if options.without_source || system.without_source == Some(true) {
         crate::info!("'--without-source' is applied. Ignore <source> sections");
         system.without_source = Some(true);
@@ -53,13 +85,12 @@ fn read_and_build(options: &Options, source: &LoadOptions, diagnostics: &Diagnos
     if !diagnostics.has_errors() {
         crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
     }
-    let pipeline = pipeline::build(&mut root, &system, diagnostics);
-    if pipeline.is_ok() && !options.suppress_dump && system.suppress_config_dump != Some(true) {
+    let pipeline = pipeline::build(&mut root, &system, diagnostics, before)?;
+    if !options.suppress_dump && system.suppress_config_dump != Some(true) {
         crate::info!("using configuration file: {}", config::dump(&root).trim_end());
     }
-    let pipeline = pipeline?;
     config::warn_unused(&root, diagnostics);
-    Ok(Loaded { pipeline, system })
+    Ok(Loaded { pipeline, system, log })
 }
 
 fn load_options(options: &Options) -> Result<LoadOptions, String> {
@@ -79,12 +110,7 @@ fn load_options(options: &Options) -> Result<LoadOptions, String> {
         source.file_type = FileType::from_option(file_type)?;
     }
     source.inline = match options.inline.as_deref() {
-        Some("-") => {
-            let mut text = String::new();
-            let read = std::io::stdin().lock().take(MAX_INLINE_BYTES).read_to_string(&mut text);
-            read.map_err(|error| format!("cannot read the inline configuration from standard input: {error}"))?;
-            Some(text)
-        }
+        Some("-") => Some(standard_input()?),
         other => other.map(str::to_owned),
     };
     Ok(source)
@@ -103,27 +129,44 @@ fn open_log(path: &Path) -> Result<(), Refused> {
     }
 }
 
-/// What `<system>` says about the log, unless the command line says otherwise.
-fn set_up_log(options: &Options, system: &System, own: &SystemLog) -> Result<(), Refused> {
-    let level = Level::parse(system.log_level.word());
-    if let (None, Some(level)) = (options.level(), level) {
-        log::set_level(level);
+impl LogSetup {
+    /// What `<system>` says about the log, unless the command line says otherwise.
+    fn of(options: &Options, system: &System, own: SystemLog) -> Result<LogSetup, Refused> {
+        if own.rotate_age.is_some() || own.rotate_size.is_some() {
+            crate::error!(
+                "rotate_age and rotate_size of <log> are not supported: rotate the log from outside, for instance by logrotate and SIGUSR1"
+            );
+            return Err(Refused);
+        }
+        let format = match own.format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        let level = options.level().or(Level::parse(system.log_level.word()));
+        Ok(LogSetup { level, format, time_format: own.time_format, path: options.log.clone().or(own.path.map(PathBuf::from)) })
     }
-    log::set_format(match own.format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    });
-    log::set_time_format(&own.time_format);
-    if own.rotate_age.is_some() || own.rotate_size.is_some() {
-        crate::error!(
-            "rotate_age and rotate_size of <log> are not supported: rotate the log from outside, for instance by logrotate and SIGUSR1"
-        );
-        return Err(Refused);
+
+    /// Puts it in force; opens the file, if there is one and it is to be opened.
+    pub fn apply(&self, opens: bool) -> Result<(), Refused> {
+        log::set_level(self.level.unwrap_or(Level::Info));
+        log::set_format(self.format);
+        log::set_time_format(&self.time_format);
+        match &self.path {
+            Some(path) if opens => open_log(path),
+            _ => Ok(()),
+        }
     }
-    match (&options.log, &own.path) {
-        (None, Some(path)) => open_log(Path::new(path)),
-        _ => Ok(()),
-    }
+}
+
+/// All of standard input; it is read once, however often the configuration is loaded.
+fn standard_input() -> Result<String, String> {
+    static TEXT: OnceLock<Result<String, String>> = OnceLock::new();
+    let read = || {
+        let mut text = String::new();
+        let read = std::io::stdin().lock().take(MAX_INLINE_BYTES).read_to_string(&mut text);
+        read.map(|_| text).map_err(|error| format!("cannot read the inline configuration from standard input: {error}"))
+    };
+    TEXT.get_or_init(read).clone()
 }
 
 /// Logs the findings, each with its place.

@@ -93,6 +93,10 @@ crate::section! {
         pub dir_permission: Option<Octal>,
         /// Permission bits that new files do not get, in octal.
         pub umask: Option<Octal>,
+        /// What the memory buffers of all outputs may hold together; without it each has only its own limit.
+        pub memory_limit: Option<Size>,
+        /// How long the end of the process may take to deliver what the buffers hold.
+        pub shutdown_timeout: Seconds = "6s",
         /// A folder whose configuration files are read behind this one; empty for none.
         pub config_include_dir: Option<String>,
     }

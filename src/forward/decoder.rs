@@ -94,6 +94,15 @@ impl Decoder {
         }
     }
 
+    /// Goes on by other rules, if these are others; between messages only.
+    pub fn follow(&mut self, rules: &Arc<Rules>) {
+        if !Arc::ptr_eq(&self.rules, rules) {
+            self.rules = Arc::clone(rules);
+            self.stream.set_limit(rules.chunk_size_limit);
+            self.tags = Tags::default();
+        }
+    }
+
     /// Goes on over `input`, which holds all bytes that came and were not [taken away](Decoder::take_consumed).
     pub fn next(&mut self, input: &[u8]) -> Result<Next, Fault> {
         if let Some(fault) = self.fault.take() {

@@ -63,6 +63,11 @@ impl Stream {
         }
     }
 
+    /// Another limit for the messages to come.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Whether the peer speaks JSON.
     pub fn is_json(&self) -> bool {
         self.encoding == Encoding::Json

@@ -6,14 +6,38 @@ pub mod unix;
 
 use crate::net::Loops;
 use crate::plugin::{BoxFuture, Emitter, Plugin, Stop};
+use std::any::Any;
 use std::sync::Arc;
+
+/// What the connections of an input have in common, for a successor to change; each kind of input knows its own.
+pub type Seat = Arc<dyn Any + Send + Sync>;
 
 /// A source of events. It sees no output, only the emitter it is given.
 pub trait Input: Send {
+    /// Reads what it needs from files, such as certificates, before it is bound or takes a seat.
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Binds its listeners; all inputs are bound before anything slow is started.
     fn bind(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// Its sockets, in words that are the same for two inputs where one can take them over from the other while that runs; `None` where no
+    /// input can, which then goes on by itself as long as nothing about it changes.
+    fn sockets(&self) -> Option<String> {
+        None
+    }
+
+    /// Where a successor takes over; asked for before it runs.
+    fn seat(&self) -> Option<Seat> {
+        None
+    }
+
+    /// Goes on in the place of a running input with the same sockets: its connections emit to `emitter` by this one's parameters, from the
+    /// next batch on.
+    fn take_seat(self: Box<Self>, _seat: &Seat, _emitter: Emitter) {}
 
     /// Runs until `stop`; connections and the like are spawned on `loops`.
     fn run(self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>>;

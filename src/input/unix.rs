@@ -2,9 +2,9 @@
 //!
 //! Unlike Fluentd's, it answers acks, decompresses, and has the bounds of the forward input.
 
-use super::Input;
 use super::forward::STOP_WAIT;
-use super::forward::connection::{Options, Shared, serve};
+use super::forward::connection::{self, Options, Setup, SetupSeat, Shared, serve};
+use super::{Input, Seat};
 use crate::config::{Element, Refused};
 use crate::forward::Rules;
 use crate::log::PluginLog;
@@ -32,8 +32,8 @@ crate::section! {
 pub struct Unix {
     path: PathBuf,
     sockets: SocketOptions,
-    rules: Arc<Rules>,
     log: PluginLog,
+    seat: Arc<SetupSeat>,
     bound: Option<Listener>,
 }
 
@@ -45,13 +45,9 @@ impl Unix {
             Some(path) => PathBuf::from(path),
             None => std::env::var_os("FLUENT_SOCKET").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from),
         };
-        Ok(Box::new(Unix {
-            path,
-            sockets: SocketOptions { backlog: params.backlog, ..SocketOptions::default() },
-            rules: Arc::new(Rules { tag: params.tag, ..Rules::default() }),
-            log: context.log.clone(),
-            bound: None,
-        }))
+        let sockets = SocketOptions { backlog: params.backlog, ..SocketOptions::default() };
+        let setup = Setup::new(Rules { tag: params.tag, ..Rules::default() }, Options::default(), context.log);
+        Ok(Box::new(Unix { path, sockets, log: context.log.clone(), seat: setup.seat(), bound: None }))
     }
 }
 
@@ -62,13 +58,25 @@ impl Input for Unix {
         Ok(())
     }
 
+    fn sockets(&self) -> Option<String> {
+        Some(format!("unix {} {:?}", self.path.display(), self.sockets))
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        Some(Arc::clone(&self.seat) as Seat)
+    }
+
+    fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
+        connection::take_seat(seat, &self.seat, emitter);
+    }
+
     fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
             if self.bound.is_none() {
                 self.bind()?;
             }
             let Some(listener) = self.bound.take() else { return Ok(()) };
-            let shared = Shared { rules: self.rules, emitter, log: self.log, stop: stop.clone(), options: Arc::new(Options::default()) };
+            let shared = Shared::begin(&self.seat, emitter, stop.clone());
             let mut stopped = stop;
             listener
                 .serve(loops, async move { stopped.wait().await }, STOP_WAIT, move |stream, peer| serve(stream, peer, shared.clone()))

@@ -139,7 +139,7 @@ struct Inside {
     is_stopping: bool,
 }
 
-/// All that can be seen from outside; filled while the pipeline is built.
+/// All that can be seen from outside; filled when a pipeline starts, and anew at a reload.
 #[derive(Default)]
 pub struct Overview {
     inside: Mutex<Inside>,
@@ -148,11 +148,11 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Adds the plugins and the routers of a worker.
-    pub fn add(&self, plugins: Vec<Plugin>, routers: Vec<RouterEntry>) {
+    /// Shows these plugins and routers, and no longer those before.
+    pub fn show(&self, plugins: Vec<Plugin>, routers: Vec<RouterEntry>) {
         let mut inside = self.lock();
-        inside.plugins.extend(plugins.into_iter().map(Arc::new));
-        inside.routers.extend(routers.into_iter().map(Arc::new));
+        inside.plugins = plugins.into_iter().map(Arc::new).collect();
+        inside.routers = routers.into_iter().map(Arc::new).collect();
     }
 
     /// All plugins in the order in which Fluentd shows them: inputs, then the outputs and the filters of each router.

@@ -3,13 +3,15 @@
 use super::delivery::Delivery;
 use super::errors::ErrorRoute;
 use super::holders::Holder;
+use super::identity::{Kept, Origin, Placed, Predecessor, text_of};
+use super::inputs::Idle;
 use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
 use super::router::{Router, Step, Target};
 use super::watched::{self, Direct};
 use super::workers::{self, Worker};
-use super::{Idle, Pipeline};
+use super::{Pipeline, Wiring};
 use crate::buffer::OutputParams;
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
@@ -18,13 +20,13 @@ use crate::filter::FILTERS;
 use crate::formatter::FORMATTERS;
 use crate::input::INPUTS;
 use crate::log::{Level, PluginLog};
-use crate::metrics::{self, InputCounters, Overview, Watched};
+use crate::metrics::{self, Overview, Watched};
 use crate::output::{OUTPUTS, Output, SyncOutput};
 use crate::parser::PARSERS;
-use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Route, Sink};
+use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Sink};
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 const ROOT: &str = "@ROOT";
 const ERROR: &str = "@ERROR";
@@ -33,24 +35,35 @@ const OWN_LOG: &str = "@FLUENT_LOG";
 /// The ids of all workers' plugins, each with the section that has it: that one may be built for several workers.
 type Ids = RefCell<HashMap<String, Span>>;
 
-/// Builds the pipeline that a configuration describes. All faults go to `diagnostics`, not only the first.
-pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics) -> Result<Pipeline, Refused> {
+/// What the graphs of all workers begin with.
+#[derive(Clone, Copy)]
+struct Ground<'g> {
+    system: &'g System,
+    diagnostics: &'g Diagnostics,
+    ids: &'g Ids,
+    /// What they take the place of.
+    before: Option<&'g Predecessor>,
+}
+
+/// Builds the pipeline that a configuration describes; with a predecessor, one that can take its place. All faults go to `diagnostics`,
+/// not only the first.
+pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics, before: Option<&Predecessor>) -> Result<Pipeline, Refused> {
     convert_old_parameters(root, diagnostics);
     let dead_letter = DeadLetter::of(root, diagnostics).unwrap_or_default();
-    let mut pipeline = Pipeline::default();
+    let mut pipeline = Pipeline::upon(before, system.memory_limit.map(|size| size.0));
     let ids = RefCell::default();
+    let ground = Ground { system, diagnostics, ids: &ids, before };
     for worker in workers::divide(root, system.workers, diagnostics)? {
         let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
-        build_worker(&worker, system, diagnostics, &ids, keeper, &mut pipeline);
+        build_worker(&worker, ground, keeper, &mut pipeline);
     }
     if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
 }
 
 /// Builds what one logical worker runs.
-fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics, ids: &Ids, keeper: Keeper, pipeline: &mut Pipeline) {
-    let sections = worker.sections.as_slice();
-    let overview = Arc::clone(&pipeline.overview);
-    let graph = Graph::new(worker.id, system, diagnostics, ids, &overview, keeper.letters().cloned());
+fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipeline: &mut Pipeline) {
+    let (sections, diagnostics, system) = (worker.sections.as_slice(), ground.diagnostics, ground.system);
+    let graph = Graph::new(worker.id, ground, keeper.letters().cloned(), pipeline);
     sections.iter().for_each(|section| section.used.set(true));
     let mut labels = Vec::new();
     for label in sections.iter().filter(|section| section.name == "label") {
@@ -77,14 +90,14 @@ fn build_worker(worker: &Worker<'_>, system: &System, diagnostics: &Diagnostics,
     if routers.contains_key(ERROR) {
         errors.lead_to(graph.way_to(ERROR));
     }
-    graph.connect(&routers);
+    graph.check_labels(&routers);
     let order: Vec<&str> = std::iter::once(ROOT).chain(labels.iter().map(|(name, _)| name.as_str())).collect();
-    watched::add(&pipeline.overview, worker.id, graph.plugins.take(), &routers, &order);
+    watched::add(&mut pipeline.shown, worker.id, graph.plugins.take(), &routers, &order);
     if pipeline.own_log.is_none() {
         pipeline.own_log = own_log_router(&routers, diagnostics);
     }
-    pipeline.routers.extend(routers.into_values());
-    pipeline.deliveries.append(&mut graph.deliveries.take());
+    pipeline.wiring.push(Wiring { worker: worker.id, ways: graph.ways.take(), routers });
+    pipeline.outputs.append(&mut graph.outputs.take());
     pipeline.sync_outputs.append(&mut graph.sync_outputs.take());
     pipeline.holders.append(&mut graph.holders.take());
 }
@@ -119,13 +132,17 @@ struct Graph<'g> {
     worker: i64,
     system: &'g System,
     diagnostics: &'g Diagnostics,
-    overview: &'g Arc<Overview>,
+    overview: Arc<Overview>,
+    before: Option<&'g Predecessor>,
+    memory: Arc<Limit>,
     letters: Option<Arc<Letters>>,
     plugins: RefCell<Vec<metrics::Plugin>>,
     ways: RefCell<HashMap<String, Emitter>>,
     wanted: RefCell<Vec<Wanted>>,
     ids: &'g Ids,
-    deliveries: RefCell<Vec<Arc<Delivery>>>,
+    /// Which of the running inputs go on.
+    inputs: RefCell<HashSet<usize>>,
+    outputs: RefCell<Vec<Placed>>,
     sync_outputs: RefCell<Vec<Arc<dyn SyncOutput>>>,
     holders: RefCell<Vec<Holder>>,
 }
@@ -150,25 +167,22 @@ struct Common {
 }
 
 impl<'g> Graph<'g> {
-    fn new(
-        worker: i64,
-        system: &'g System,
-        diagnostics: &'g Diagnostics,
-        ids: &'g Ids,
-        overview: &'g Arc<Overview>,
-        letters: Option<Arc<Letters>>,
-    ) -> Graph<'g> {
+    fn new(worker: i64, ground: Ground<'g>, letters: Option<Arc<Letters>>, pipeline: &Pipeline) -> Graph<'g> {
+        let Ground { system, diagnostics, ids, before } = ground;
         Graph {
             worker,
             system,
             diagnostics,
-            overview,
+            overview: Arc::clone(&pipeline.overview),
+            before,
+            memory: Arc::clone(&pipeline.memory),
             letters,
             plugins: RefCell::default(),
-            ways: RefCell::default(),
+            ways: RefCell::new(before.map(|before| before.ways(worker)).unwrap_or_default()),
             wanted: RefCell::default(),
             ids,
-            deliveries: RefCell::default(),
+            inputs: RefCell::default(),
+            outputs: RefCell::default(),
             sync_outputs: RefCell::default(),
             holders: RefCell::default(),
         }
@@ -189,21 +203,14 @@ impl<'g> Graph<'g> {
         self.ways.borrow_mut().entry(router.to_owned()).or_default().clone()
     }
 
-    /// Leads all emitters to their routers and says which labels do not exist.
-    fn connect(&self, routers: &HashMap<String, Arc<Router>>) {
+    /// Says which labels do not exist.
+    fn check_labels(&self, routers: &HashMap<String, Arc<Router>>) {
         for wanted in self.wanted.borrow().iter().filter(|wanted| !routers.contains_key(&wanted.name)) {
             let message = format!("{} label not found", wanted.name);
             match wanted.must_exist {
                 true => drop(self.diagnostics.error("FLM0406", Some(wanted.span), message)),
                 // Fluentd: it says so only when an event is to go there.
                 false => self.diagnostics.warn("FLM0410", Some(wanted.span), message),
-            }
-        }
-        for (name, emitter) in self.ways.borrow().iter() {
-            if let Some(router) = routers.get(name) {
-                let route: Arc<dyn Route> = Arc::clone(router) as Arc<dyn Route>;
-                let weak: Weak<dyn Route> = Arc::downgrade(&route);
-                emitter.lead_to(weak);
             }
         }
     }
@@ -222,11 +229,33 @@ impl<'g> Graph<'g> {
         let common = self.common(source)?;
         let emitter = site.emitter(source.text("@label"), source.span);
         let input = site.construct(row, source, &common)?;
-        let (counters, activity) = (Arc::<InputCounters>::default(), Arc::default());
+        let (text, sockets) = (self.text_of(source), input.sockets());
+        let kept = self.before.and_then(|before| before.find_input(self.worker, &text, sockets.as_deref(), &mut self.inputs.borrow_mut()));
+        // One that goes on counts on.
+        let Kept { counters, activity, place } = kept.unwrap_or_default();
         let label = source.text("@label").unwrap_or(ROOT);
         let watched = Watched::Input(Arc::clone(&counters), Arc::clone(&activity));
         self.plugins.borrow_mut().push(watched::plugin(source, &common.id, label, self.worker, watched));
-        Ok(Idle { input, emitter: emitter?.counted(counters, self.counts_sizes()), log: common.log, activity })
+        let emitter = emitter?.counted(Arc::clone(&counters), self.counts_sizes());
+        Ok(Idle { worker: self.worker, text, input, emitter, log: common.log, counters, activity, place })
+    }
+
+    fn text_of(&self, element: &Element) -> String {
+        let letters = self.letters.as_ref().map(|letters| format!("{} {}", letters.folder().display(), letters.max_bytes()));
+        text_of(element, &[self.system.root_dir.clone(), letters])
+    }
+
+    /// The delivery to use: this one, or at a reload the running one that it would be the same as.
+    fn place(&self, delivery: Arc<Delivery>, section: &Element) -> Arc<Delivery> {
+        let id = section.text("@id").or_else(|| section.text("id")).map(str::to_owned);
+        let mut placed = Placed { worker: self.worker, id, text: self.text_of(section), delivery, origin: Origin::New };
+        let mut outputs = self.outputs.borrow_mut();
+        if let Some(before) = self.before {
+            placed = before.place(placed, &outputs);
+        }
+        let delivery = Arc::clone(&placed.delivery);
+        outputs.push(placed);
+        delivery
     }
 
     fn counts_sizes(&self) -> bool {
@@ -300,7 +329,7 @@ impl Site<'_, '_> {
             Output::Buffered(output) => {
                 let delivery = Delivery::new(output, section, &self.context(&common))?;
                 self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
-                self.graph.deliveries.borrow_mut().push(Arc::clone(&delivery));
+                let delivery = self.graph.place(delivery, section);
                 let watched = Watched::Buffered(Arc::clone(delivery.counters()), Arc::clone(&delivery) as Arc<dyn metrics::Buffered>);
                 self.watch(section, &common, Some(place), watched);
                 delivery
@@ -361,8 +390,12 @@ impl Host for Site<'_, '_> {
         self.graph.way_to(self.router)
     }
 
+    fn memory_limit(&self) -> Arc<Limit> {
+        Arc::clone(&self.graph.memory)
+    }
+
     fn overview(&self) -> Arc<Overview> {
-        Arc::clone(self.graph.overview)
+        Arc::clone(&self.graph.overview)
     }
 
     fn worker(&self) -> i64 {

@@ -5,6 +5,7 @@ use crate::net::Loops;
 use crate::plugin::{Emitter, Stop};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often filters are asked.
@@ -19,20 +20,24 @@ pub struct Holder {
 }
 
 /// All of them, at work.
-pub struct Holders(Arc<Vec<Holder>>);
+pub struct Holders {
+    all: Arc<Vec<Holder>>,
+    stop: watch::Sender<bool>,
+}
 
 impl Holders {
-    /// Asks them once a second until the stop; without any there is no task.
-    pub fn start(holders: Vec<Holder>, loops: &Loops, mut stop: Stop) -> Holders {
-        let holders = Arc::new(holders);
-        if !holders.is_empty() {
-            let asked = Arc::clone(&holders);
+    /// Asks them once a second until the end; without any there is no task.
+    pub fn start(holders: Vec<Holder>, loops: &Loops) -> Holders {
+        let all = Arc::new(holders);
+        let (stop, mut stopped) = Stop::new();
+        if !all.is_empty() {
+            let asked = Arc::clone(&all);
             loops.spawn(async move {
                 let mut ticks = interval(TICK);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     tokio::select! {
-                        () = stop.wait() => return,
+                        () = stopped.wait() => return,
                         _ = ticks.tick() => {}
                     }
                     for holder in asked.iter() {
@@ -41,21 +46,22 @@ impl Holders {
                 }
             });
         }
-        Holders(holders)
+        Holders { all, stop }
     }
 
     /// How many events are held.
     pub fn held(&self) -> usize {
-        self.0.iter().filter_map(|holder| holder.step.filter.held()).sum()
+        self.all.iter().filter_map(|holder| holder.step.filter.held()).sum()
     }
 
-    /// Empties them: what one lets go may be held by another, so that each gets as many turns as there are.
-    pub fn drain(&self) {
-        for _ in 0..self.0.len() {
+    /// Asks them no more, and empties them: what one lets go may be held by another, so that each gets as many turns as there are.
+    pub fn end(&self) {
+        let _ = self.stop.send(true);
+        for _ in 0..self.all.len() {
             if self.held() == 0 {
                 return;
             }
-            for holder in self.0.iter() {
+            for holder in self.all.iter() {
                 holder.step.log.enter(|| holder.step.filter.drain(&holder.emitter));
             }
         }

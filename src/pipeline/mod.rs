@@ -4,67 +4,100 @@ mod build;
 pub mod delivery;
 mod errors;
 mod holders;
+mod identity;
+mod inputs;
 pub mod letters;
 mod own_log;
 mod pattern;
+mod reload;
 mod router;
 mod watched;
 mod workers;
 
 pub use build::build;
+pub use identity::Predecessor;
 
-use crate::input::Input;
-use crate::log::{Level, PluginLog};
-use crate::metrics::{Activity, Overview};
+use crate::log::Level;
+use crate::metrics::Overview;
 use crate::net::Loops;
 use crate::output::SyncOutput;
-use crate::plugin::{Emitter, Stop};
+use crate::plugin::{Emitter, Limit, Route};
 use delivery::Delivery;
 use holders::{Holder, Holders};
+use identity::Placed;
+use inputs::{Idle, Live};
+use reload::Leaving;
 use router::Router;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-/// How long inputs have to finish what they have received, once they are told to stop.
-const INPUT_STOP_WAIT: Duration = Duration::from_secs(4);
-/// How long outputs have to deliver what is left, once the inputs have stopped; with the rest within the ten seconds after which Docker kills.
-const FLUSH_WAIT: Duration = Duration::from_secs(6);
-
-/// An input that has not been started.
-struct Idle {
-    input: Box<dyn Input>,
-    emitter: Emitter,
-    log: PluginLog,
-    activity: Arc<Mutex<Activity>>,
-}
+use watched::Shown;
 
 /// Everything that one configuration describes, built and not yet started.
-#[derive(Default)]
 pub struct Pipeline {
     inputs: Vec<Idle>,
-    routers: Vec<Arc<Router>>,
-    deliveries: Vec<Arc<Delivery>>,
+    wiring: Vec<Wiring>,
+    outputs: Vec<Placed>,
     sync_outputs: Vec<Arc<dyn SyncOutput>>,
     holders: Vec<Holder>,
     own_log: Option<(Arc<Router>, Level)>,
     overview: Arc<Overview>,
+    shown: Shown,
+    memory: Arc<Limit>,
+    memory_max: u64,
+}
+
+/// The routers of one worker, and the ways that lead to them.
+struct Wiring {
+    worker: i64,
+    ways: HashMap<String, Emitter>,
+    routers: HashMap<String, Arc<Router>>,
 }
 
 /// A pipeline at work.
 pub struct Running {
-    inputs: Vec<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    inputs: Vec<Live>,
+    wiring: Vec<Wiring>,
+    outputs: Vec<Placed>,
+    sync_outputs: Vec<Arc<dyn SyncOutput>>,
+    holders: Holders,
     own_log: Option<own_log::Tap>,
     overview: Arc<Overview>,
-    holders: Holders,
-    deliveries: Vec<Arc<Delivery>>,
-    sync_outputs: Vec<Arc<dyn SyncOutput>>,
-    _routers: Vec<Arc<Router>>,
+    memory: Arc<Limit>,
+    leaving: Vec<Leaving>,
+}
+
+impl Wiring {
+    /// Leads the ways to the routers, from the next batch on.
+    fn connect(&self) {
+        for (name, way) in &self.ways {
+            if let Some(router) = self.routers.get(name) {
+                let route: Arc<dyn Route> = Arc::clone(router) as Arc<dyn Route>;
+                let weak: Weak<dyn Route> = Arc::downgrade(&route);
+                way.lead_to(weak);
+            }
+        }
+    }
 }
 
 impl Pipeline {
+    /// An empty one, whose memory buffers may hold so many bytes together.
+    fn upon(before: Option<&Predecessor>, memory_max: Option<u64>) -> Pipeline {
+        let memory_max = memory_max.unwrap_or(u64::MAX);
+        Pipeline {
+            inputs: Vec::new(),
+            wiring: Vec::new(),
+            outputs: Vec::new(),
+            sync_outputs: Vec::new(),
+            holders: Vec::new(),
+            own_log: None,
+            overview: before.map(|before| Arc::clone(&before.overview)).unwrap_or_default(),
+            shown: Shown::default(),
+            memory: before.map_or_else(|| Arc::new(Limit::new(memory_max)), |before| Arc::clone(&before.memory)),
+            memory_max,
+        }
+    }
+
     /// What can be seen of it from outside.
     pub fn overview(&self) -> &Arc<Overview> {
         &self.overview
@@ -73,72 +106,48 @@ impl Pipeline {
     /// Binds all listeners, starts deliveries and then inputs. Fails where an address cannot be bound.
     pub fn start(mut self, loops: &Arc<Loops>) -> anyhow::Result<Running> {
         for idle in &mut self.inputs {
-            idle.log.clone().enter(|| idle.input.bind())?;
-            set(&idle.activity, Activity::Running);
+            idle.prepare()?;
+            idle.bind()?;
         }
-        for delivery in &self.deliveries {
-            Delivery::start(delivery, loops);
+        self.wiring.iter().for_each(Wiring::connect);
+        self.shown.show(&self.overview);
+        for placed in &self.outputs {
+            Delivery::start(&placed.delivery, loops);
         }
         let own_log = self.own_log.map(|(router, from)| own_log::Tap::start(router, from, loops));
-        let (stop, stopped) = Stop::new();
-        let holders = Holders::start(self.holders, loops, stopped.clone());
-        let inputs = self.inputs.into_iter().map(|idle| run(idle, loops, stopped.clone())).collect();
-        let overview = self.overview;
         Ok(Running {
-            inputs,
-            stop,
-            own_log,
-            overview,
-            holders,
-            deliveries: self.deliveries,
+            inputs: self.inputs.into_iter().map(|idle| idle.start(loops)).collect(),
+            wiring: self.wiring,
+            outputs: self.outputs,
             sync_outputs: self.sync_outputs,
-            _routers: self.routers,
+            holders: Holders::start(self.holders, loops),
+            own_log,
+            overview: self.overview,
+            memory: self.memory,
+            leaving: Vec::new(),
         })
     }
 }
 
-fn run(idle: Idle, loops: &Arc<Loops>, stop: Stop) -> JoinHandle<()> {
-    let Idle { input, emitter, log, activity } = idle;
-    let running = input.run(emitter, Arc::clone(loops), stop);
-    loops.spawn(log.run(async move {
-        let end = match running.await {
-            Ok(()) => "it has stopped".to_owned(),
-            Err(error) => {
-                crate::error!("an input ended: error={:?}", format!("{error:#}"));
-                format!("{error:#}")
-            }
-        };
-        set(&activity, Activity::Ended(end));
-    }))
-}
-
-fn set(activity: &Mutex<Activity>, to: Activity) {
-    *activity.lock().unwrap_or_else(PoisonError::into_inner) = to;
-}
-
 impl Running {
-    /// Stops in order: inputs, then what is in the buffers is delivered, then the rest.
-    pub async fn stop(self) {
+    /// Stops in order: inputs, then what is in the buffers is delivered for up to `wait`, then the rest.
+    pub async fn stop(self, wait: Duration) {
         self.overview.stop();
-        let _ = self.stop.send(true);
-        let all = async {
-            for input in self.inputs {
-                let _ = input.await;
-            }
-        };
-        if tokio::time::timeout(INPUT_STOP_WAIT, all).await.is_err() {
-            crate::warning!("some inputs did not stop within {INPUT_STOP_WAIT:?}");
-        }
-        self.holders.drain();
+        Live::stop(self.inputs).await;
+        self.holders.end();
         if let Some(tap) = self.own_log {
             tap.stop().await;
         }
-        let flushes: Vec<_> = self.deliveries.iter().map(|delivery| delivery.stop(FLUSH_WAIT)).collect();
+        let flushes: Vec<_> = self.outputs.iter().map(|placed| placed.delivery.stop(wait)).collect();
+        let leaving: Vec<_> = self.leaving.into_iter().map(|leaving| tokio::spawn(leaving.finish(wait))).collect();
         for flush in flushes {
             flush.await;
         }
+        for leaving in leaving {
+            let _ = leaving.await;
+        }
         // What outputs have given back meanwhile; nobody delivers it any more, so that buffers keep it.
-        self.holders.drain();
+        self.holders.end();
         for output in &self.sync_outputs {
             output.drain().await;
         }
@@ -151,6 +160,6 @@ impl Running {
 
     /// Flushes all buffers now.
     pub fn flush(&self) {
-        self.deliveries.iter().for_each(|delivery| delivery.flush_all());
+        self.outputs.iter().for_each(|placed| placed.delivery.flush_all());
     }
 }

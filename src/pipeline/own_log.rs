@@ -49,6 +49,11 @@ impl Tap {
     /// Routes what has been logged so far and ends.
     pub async fn stop(self) {
         log::set_hook(None);
+        self.finish().await;
+    }
+
+    /// Ends where another one gets the lines by now.
+    pub async fn finish(self) {
         let _ = self.task.await;
     }
 }

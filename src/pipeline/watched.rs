@@ -26,8 +26,22 @@ pub fn plugin(section: &Element, id: &str, router: &str, worker: i64, watched: W
     }
 }
 
-/// Adds what a worker has to the overview, in Fluentd's order: inputs, then router by router its outputs and its filters.
-pub fn add(overview: &Overview, worker: i64, mut plugins: Vec<Plugin>, routers: &HashMap<String, Arc<Router>>, order: &[&str]) {
+/// What a pipeline will show once it runs.
+#[derive(Default)]
+pub struct Shown {
+    plugins: Vec<Plugin>,
+    routers: Vec<RouterEntry>,
+}
+
+impl Shown {
+    /// Shows it, and no longer what was shown before.
+    pub fn show(self, overview: &Overview) {
+        overview.show(self.plugins, self.routers);
+    }
+}
+
+/// Adds what a worker has to what is shown, in Fluentd's order: inputs, then router by router its outputs and its filters.
+pub fn add(shown: &mut Shown, worker: i64, mut plugins: Vec<Plugin>, routers: &HashMap<String, Arc<Router>>, order: &[&str]) {
     let rank = |plugin: &Plugin| {
         let router = order.iter().position(|name| *name == plugin.router).unwrap_or(order.len());
         match plugin.watched {
@@ -50,7 +64,8 @@ pub fn add(overview: &Overview, worker: i64, mut plugins: Vec<Plugin>, routers: 
         let counters = Arc::clone(routers.get(*name)?.counters());
         Some(RouterEntry { name: (*name).to_owned(), worker, counters })
     };
-    overview.add(plugins, order.iter().filter_map(entry).collect());
+    shown.routers.extend(order.iter().filter_map(entry));
+    shown.plugins.append(&mut plugins);
 }
 
 /// An output without a buffer, as the router sees it.

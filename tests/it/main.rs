@@ -10,6 +10,7 @@ mod hostile;
 mod image;
 mod letters;
 mod licences;
+mod reload;
 mod routing;
 mod search_node;
 mod secondary;

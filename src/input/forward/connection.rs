@@ -2,6 +2,7 @@
 //!
 //! What the bytes mean is the business of the forward room. An idle connection holds no buffer.
 
+use super::super::Seat;
 use crate::event::{Scratch, Tag, Value};
 use crate::forward::{Decoder, Fault, Next, Rules, spare};
 use crate::log::{self, Level, PluginLog};
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 /// A peer that began a message has to go on with it within this time. Between messages it may be silent for ever, as containers are.
@@ -34,14 +36,51 @@ const FAIR_BYTES: usize = 1 << 20;
 
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// What all connections of an input have in common.
+/// What all connections of an input have in common, until a reload changes it.
 #[derive(Clone)]
-pub(in crate::input) struct Shared {
+pub(in crate::input) struct Setup {
     pub rules: Arc<Rules>,
     pub emitter: Emitter,
     pub log: PluginLog,
-    pub stop: Stop,
     pub options: Arc<Options>,
+}
+
+/// Where the setup of an input is, for a successor to put its own there.
+pub(in crate::input) type SetupSeat = watch::Sender<Arc<Setup>>;
+
+/// What a connection is begun with.
+#[derive(Clone)]
+pub(in crate::input) struct Shared {
+    pub current: watch::Receiver<Arc<Setup>>,
+    pub stop: Stop,
+}
+
+impl Setup {
+    /// Without a way out yet.
+    pub fn new(rules: Rules, options: Options, log: &PluginLog) -> Setup {
+        Setup { rules: Arc::new(rules), emitter: Emitter::default(), log: log.clone(), options: Arc::new(options) }
+    }
+
+    /// The place for it.
+    pub fn seat(self) -> Arc<SetupSeat> {
+        Arc::new(watch::channel(Arc::new(self)).0)
+    }
+}
+
+impl Shared {
+    /// For the connections of an input that begins to run.
+    pub fn begin(seat: &SetupSeat, emitter: Emitter, stop: Stop) -> Shared {
+        seat.send_modify(|setup| *setup = Arc::new(Setup { emitter, ..Setup::clone(setup) }));
+        Shared { current: seat.subscribe(), stop }
+    }
+}
+
+/// Puts the setup of `new` in the place of that of a running input.
+pub(in crate::input) fn take_seat(running: &Seat, new: &SetupSeat, emitter: Emitter) {
+    if let Some(seat) = running.downcast_ref::<SetupSeat>() {
+        let setup = Setup { emitter, ..Setup::clone(&new.borrow()) };
+        seat.send_replace(Arc::new(setup));
+    }
 }
 
 /// Parameters that concern the connection rather than the messages.
@@ -66,14 +105,16 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub(in crate::input) async fn serve(stream: Stream, peer: Peer, shared: Shared) {
-    let log = shared.log.clone();
+pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shared) {
+    let setup = Arc::clone(&shared.current.borrow_and_update());
+    let log = setup.log.clone();
     log.run(async move {
-        let host = host_of(&peer, shared.options.resolve_hostname).await;
+        let host = host_of(&peer, setup.options.resolve_hostname).await;
         crate::trace!("connected fluent socket addr={:?} port={}", peer.address(), peer.port());
-        let decoder = Decoder::new(Arc::clone(&shared.rules), host.clone());
+        let decoder = Decoder::new(Arc::clone(&setup.rules), host.clone());
+        let address = peer.address();
         let mut connection =
-            Connection { stream, peer, address: peer.address(), host, decoder, shared, rest: Vec::new(), held: None, counted: 0 };
+            Connection { stream, peer, address, host, decoder, shared, setup, is_last: false, rest: Vec::new(), held: None, counted: 0 };
         if let Err(end) = connection.run().await {
             connection.say(&end);
         }
@@ -98,6 +139,10 @@ struct Connection {
     host: String,
     decoder: Decoder,
     shared: Shared,
+    /// What counts at the moment.
+    setup: Arc<Setup>,
+    /// The end came while there was no room: nothing more is read.
+    is_last: bool,
     /// The beginning of a message, where that is small.
     rest: Vec<u8>,
     /// The buffer itself, where the beginning is not small.
@@ -114,15 +159,26 @@ impl Connection {
                 last_call = Some(Instant::now() + LAST_MESSAGES_WAIT);
             }
             let Some(mut input) = self.more(last_call).await? else { return Ok(()) };
+            self.follow();
             let result = self.handle(&input).await;
             self.answer().await?;
             result?;
             input.drain(..self.decoder.take_consumed());
             self.decoder.rest();
             self.keep(input)?;
-            if self.shared.options.deny_keepalive && self.decoder.messages() > 0 {
+            if self.is_last || self.setup.options.deny_keepalive && self.decoder.messages() > 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// Goes on as a reload says. A message that has begun is ended by the rules it began with.
+    fn follow(&mut self) {
+        if self.shared.current.has_changed().unwrap_or(false) {
+            self.setup = Arc::clone(&self.shared.current.borrow_and_update());
+        }
+        if !self.decoder.is_inside() {
+            self.decoder.follow(&self.setup.rules);
         }
     }
 
@@ -177,11 +233,19 @@ impl Connection {
 
     /// Leave to emit; `None` where the end came first, when what was received is emitted nevertheless.
     async fn permit(&mut self, tag: &Tag) -> Option<Permit> {
-        let Shared { emitter, stop, .. } = &mut self.shared;
-        tokio::select! {
-            biased;
-            permit = emitter.reserve(tag) => Some(permit),
-            () = stop.wait() => None,
+        let Shared { current, stop } = &mut self.shared;
+        loop {
+            tokio::select! {
+                biased;
+                permit = self.setup.emitter.reserve(tag) => return Some(permit),
+                () = stop.wait() => {
+                    self.is_last = true;
+                    return None;
+                }
+                // What there was no room for may go elsewhere now.
+                Ok(()) = current.changed() => {}
+            }
+            self.setup = Arc::clone(&current.borrow_and_update());
         }
     }
 
@@ -192,7 +256,7 @@ impl Connection {
         if batch.is_empty() {
             return Ok(());
         }
-        let options = &self.shared.options;
+        let options = &self.setup.options;
         for (key, value) in [(&options.source_address_key, &self.address), (&options.source_hostname_key, &self.host)] {
             if let Some(key) = key {
                 let (key, value) = (scope.bytes(key.as_bytes()), Value::Str(scope.bytes(value.as_bytes())));
@@ -201,7 +265,7 @@ impl Connection {
         }
         let result = match permit {
             Some(permit) => permit.emit(&scope, tag, batch),
-            None => self.shared.emitter.emit(&scope, tag, batch),
+            None => self.setup.emitter.emit(&scope, tag, batch),
         };
         match result {
             Err(error) if !error.settled => Err(End::Refused(error)),

@@ -3,13 +3,13 @@
 pub(super) mod connection;
 mod heartbeat;
 
-use super::Input;
+use super::{Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::forward::{CHUNK_SIZE_LIMIT, Rules};
 use crate::log::PluginLog;
 use crate::net::{Listener, Loops, SocketOptions, bind_udp};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
-use connection::{Options, Shared, serve};
+use connection::{Options, Setup, SetupSeat, Shared, serve};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,9 +109,8 @@ pub struct Forward {
     port: u16,
     bind: String,
     sockets: SocketOptions,
-    rules: Arc<Rules>,
-    options: Arc<Options>,
     log: PluginLog,
+    seat: Arc<SetupSeat>,
     bound: Option<(Listener, std::net::UdpSocket)>,
 }
 
@@ -144,15 +143,8 @@ impl Forward {
             source_address_key: params.source_address_key,
             source_hostname_key: params.source_hostname_key,
         };
-        Ok(Box::new(Forward {
-            port: params.port,
-            bind: params.bind,
-            sockets,
-            rules: Arc::new(rules),
-            options: Arc::new(options),
-            log: context.log.clone(),
-            bound: None,
-        }))
+        let setup = Setup::new(rules, options, context.log);
+        Ok(Box::new(Forward { port: params.port, bind: params.bind, sockets, log: context.log.clone(), seat: setup.seat(), bound: None }))
     }
 }
 
@@ -209,13 +201,25 @@ impl Input for Forward {
         Ok(())
     }
 
+    fn sockets(&self) -> Option<String> {
+        Some(format!("forward {}:{} {:?}", self.bind, self.port, self.sockets))
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        Some(Arc::clone(&self.seat) as Seat)
+    }
+
+    fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
+        connection::take_seat(seat, &self.seat, emitter);
+    }
+
     fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
             if self.bound.is_none() {
                 self.bind()?;
             }
             let Some((listener, heartbeats)) = self.bound.take() else { return Ok(()) };
-            let shared = Shared { rules: self.rules, emitter, log: self.log, stop: stop.clone(), options: self.options };
+            let shared = Shared::begin(&self.seat, emitter, stop.clone());
             let mut stopped = stop.clone();
             let connections = listener
                 .serve(loops, async move { stopped.wait().await }, STOP_WAIT, move |stream, peer| serve(stream, peer, shared.clone()));

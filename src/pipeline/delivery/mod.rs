@@ -171,6 +171,11 @@ impl Delivery {
         Box::pin(this.log.clone().run(async move { this.finish(deadline).await }))
     }
 
+    /// The time of a stop is over now: what is not delivered yet goes to the backup folder.
+    pub fn abandon(&self) {
+        self.phase.send_replace(Phase::Abandoned);
+    }
+
     async fn finish(self: Arc<Self>, deadline: Instant) -> Remaining {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all = std::pin::pin!(async {

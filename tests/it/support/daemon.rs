@@ -29,6 +29,7 @@ pub struct Daemon {
     stderr: Lines,
     ports: Vec<(&'static str, u16)>,
     _dir: TempDir,
+    config: PathBuf,
 }
 
 /// How a process that ended by itself ended.
@@ -129,7 +130,7 @@ impl Setup {
         let mut child = command.spawn().unwrap();
         let stderr = Lines::read(child.stderr.take().unwrap());
         let unread = child.stdout.take();
-        Daemon { child, code: None, stdout: None, unread, stderr, ports: self.ports, _dir: self.dir }
+        Daemon { child, code: None, stdout: None, unread, stderr, ports: self.ports, _dir: self.dir, config: self.config }
     }
 }
 
@@ -167,6 +168,11 @@ impl Daemon {
     /// The port behind one of the environment's names, e.g. `FORWARD_PORT`.
     pub fn port(&self, name: &str) -> u16 {
         find_port(&self.ports, name)
+    }
+
+    /// Writes another text into its configuration file.
+    pub fn rewrite(&self, config: &str) {
+        std::fs::write(&self.config, config).unwrap();
     }
 
     /// The process id.

@@ -70,6 +70,13 @@ impl Sender {
         self.read(length)
     }
 
+    /// Reads one msgpack answer as [`Sender::ack`] does, from a peer that may close at any moment; whether it is the one for `chunk`.
+    pub fn try_ack(&mut self, chunk: &str) -> bool {
+        let wanted = Value::Map(vec![(Value::str("ack"), Value::str(chunk))]).encode();
+        let mut bytes = vec![0; wanted.len()];
+        self.stream.read_exact(&mut bytes).is_ok() && bytes == wanted
+    }
+
     /// Reads one JSON answer `{"ack": "chunk"}`; the chunk.
     pub fn json_ack(&mut self) -> String {
         let mut answers = serde_json::Deserializer::from_reader(&mut self.stream).into_iter::<serde_json::Value>();

@@ -6,6 +6,7 @@ pub mod bulk_server;
 pub mod daemon;
 pub mod forward;
 pub mod http;
+pub mod load;
 pub mod msgpack;
 pub mod service;
 pub mod streams;
