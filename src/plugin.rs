@@ -1,5 +1,7 @@
 //! The contract between rooms: rows of the plugin tables, what constructors get, and the only way out of an input.
 
+pub mod known;
+
 pub use crate::config::Compat;
 use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
 use crate::event::{Batch, Scope, Tag};
@@ -368,7 +370,7 @@ impl<T> Plugin<T> {
             return Err(diagnostics.error("FLM0401", Some(element.span), message));
         };
         table.iter().find(|row| row.name == name).ok_or_else(|| {
-            let span = element.param("@type").or_else(|| element.param("type")).map_or(element.span, |param| param.value_span);
+            let span = known::type_span(element);
             diagnostics.error("FLM0402", Some(span), format!("Unknown {kind} plugin '{name}': flumen does not have it"))
         })
     }

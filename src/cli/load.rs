@@ -71,6 +71,7 @@ fn read_and_build(
     before: Option<&Predecessor>,
 ) -> Result<Loaded, Refused> {
     diagnostics.set_strict(options.strict);
+    diagnostics.set_only_checks(options.check);
     // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
     let mut root = config::load_despite_faults(source, diagnostics)?;
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;

@@ -4,6 +4,7 @@ mod check;
 mod daemon;
 mod load;
 mod options;
+mod plugin;
 mod run;
 
 pub use options::Options;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [options] FILE  read and build a configuration, say all that is wrong with it, run nothing
+       flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
 ";
 
 /// Exit code for wrong arguments and wrong configurations.
@@ -21,6 +23,9 @@ pub const EXIT_RUN: u8 = 2;
 
 /// Does what the arguments say. 0: done; 1: wrong arguments or configuration; 2: a fault while running.
 pub fn main(arguments: Vec<String>) -> ExitCode {
+    if arguments.first().is_some_and(|first| first == "plugin") {
+        return plugin::plugin(&arguments[1..]);
+    }
     let check = arguments.first().is_some_and(|first| first == "check");
     let options = match Options::parse(&arguments[usize::from(check)..], check) {
         Ok(options) => options,

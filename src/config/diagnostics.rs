@@ -68,6 +68,7 @@ pub struct Diagnostics {
     sources: RefCell<Vec<Source>>,
     findings: RefCell<Vec<Finding>>,
     strict: Cell<bool>,
+    only_checks: Cell<bool>,
 }
 
 impl Diagnostics {
@@ -84,6 +85,16 @@ impl Diagnostics {
     /// Sets [`Diagnostics::strict`], before any plugin is built.
     pub fn set_strict(&self, strict: bool) {
         self.strict.set(strict);
+    }
+
+    /// Whether the configuration is looked at and never run, so that plugins which cannot be run may be in it.
+    pub fn only_checks(&self) -> bool {
+        self.only_checks.get()
+    }
+
+    /// Sets [`Diagnostics::only_checks`], before any plugin is built.
+    pub fn set_only_checks(&self, only_checks: bool) {
+        self.only_checks.set(only_checks);
     }
 
     /// Keeps a text and gives its number.

@@ -1,6 +1,8 @@
 //! Parameters declared once, as data: [`section!`](crate::section) makes a struct, its reader and its [`Section`] from one declaration.
 
-use super::{Diagnostics, Element, FromLiteral, ParamValue, Refused};
+use super::{Diagnostics, Element, FromLiteral, Json, Map, ParamValue, Refused, Seconds, Size};
+use crate::event::Accessor;
+use crate::regex::Regex;
 
 /// What the manual calls a parameter's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +48,30 @@ pub struct Declared {
     pub deprecated: Option<&'static str>,
     /// What to use in its place; giving it is an error.
     pub obsoleted: Option<&'static str>,
+    /// Why any value but the default is refused.
+    pub refused: Option<&'static str>,
     /// Shown as `xxxxxx`.
     pub secret: bool,
     /// Documentation, a line each.
     pub doc: &'static [&'static str],
+}
+
+impl Declared {
+    /// A parameter that may be absent, with nothing else said of it.
+    pub const fn optional(name: &'static str, kind: Kind) -> Declared {
+        Declared {
+            name,
+            kind,
+            default: None,
+            required: false,
+            alias: None,
+            deprecated: None,
+            obsoleted: None,
+            refused: None,
+            secret: false,
+            doc: &[],
+        }
+    }
 }
 
 /// A sub-section that a section can hold.
@@ -139,6 +161,12 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
             diagnostics.error("FLM0202", Some(element.span), message)
         });
     };
+    if let (Some(why), Some(_)) = (declared.refused, param)
+        && default != Some(text)
+    {
+        let message = format!("'{}' is not supported yet: {why}{}", declared.name, element.place());
+        return Err(diagnostics.error("FLM0211", Some(span), message));
+    }
     let strict = diagnostics.strict();
     if let (Some(value), Some(_)) = (T::doubt(text, strict), param) {
         diagnostics.warn("FLM0210", Some(span), format!("'{}': {text:?} is read as {value}", declared.name));
@@ -150,6 +178,55 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
         return Err(diagnostics.error("FLM0203", Some(span), message));
     }
     T::from_literal(text, strict).map_err(|why| diagnostics.error("FLM0204", Some(span), format!("{}: {why}", declared.name)))
+}
+
+/// Checks a whole section by its declaration alone, for plugins that no type of ours reads.
+pub fn check(element: &Element, section: &'static Section, diagnostics: &Diagnostics) {
+    element.declare(section);
+    // Faults are in the diagnostics; the values are of no use here and below.
+    let _ = section.check_sections(element, diagnostics);
+    for declared in section.params {
+        check_param(element, declared, diagnostics);
+    }
+    for sub in section.sections {
+        for child in element.sections(sub.name) {
+            match sub.section {
+                Some(section) => check(child, section, diagnostics),
+                None => child.pass_over(),
+            }
+        }
+    }
+}
+
+fn check_param(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) {
+    match declared.kind {
+        Kind::String => check_type::<String>(element, declared, diagnostics),
+        Kind::Integer => check_type::<i64>(element, declared, diagnostics),
+        Kind::Float => check_type::<f64>(element, declared, diagnostics),
+        Kind::Size => check_type::<Size>(element, declared, diagnostics),
+        Kind::Time => check_type::<Seconds>(element, declared, diagnostics),
+        Kind::Bool => check_type::<bool>(element, declared, diagnostics),
+        Kind::Regexp => check_type::<Regex>(element, declared, diagnostics),
+        Kind::Hash => check_type::<Map>(element, declared, diagnostics),
+        Kind::Array => check_type::<Vec<Json>>(element, declared, diagnostics),
+        Kind::Accessor => check_type::<Accessor>(element, declared, diagnostics),
+        Kind::Enum(words) => {
+            let Ok(Some(word)) = read_param::<Option<String>>(element, declared, diagnostics) else { return };
+            if !words.contains(&word.as_str()) {
+                let span = element.param(declared.name).map_or(element.span, |param| param.value_span);
+                let message = format!("{}: valid options are {} but got {word}", declared.name, words.join(","));
+                diagnostics.error("FLM0204", Some(span), message);
+            }
+        }
+    }
+}
+
+fn check_type<T: FromLiteral>(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) {
+    let _ = if declared.required || declared.default.is_some() {
+        read_param::<T>(element, declared, diagnostics).map(drop)
+    } else {
+        read_param::<Option<T>>(element, declared, diagnostics).map(drop)
+    };
 }
 
 fn say_if_old(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {
@@ -208,6 +285,7 @@ macro_rules! section {
                         alias: None,
                         deprecated: None,
                         obsoleted: None,
+                        refused: None,
                         secret: false,
                         doc: &[$($doc),*],
                     };
@@ -249,6 +327,7 @@ macro_rules! section {
     (@option $declared:ident alias $value:literal) => { $declared.alias = Some($value); };
     (@option $declared:ident deprecated $value:literal) => { $declared.deprecated = Some($value); };
     (@option $declared:ident obsoleted $value:literal) => { $declared.obsoleted = Some($value); };
+    (@option $declared:ident refused $value:literal) => { $declared.refused = Some($value); };
     (@many one) => { false };
     (@many required) => { false };
     (@many many) => { true };

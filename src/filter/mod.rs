@@ -8,6 +8,7 @@ pub mod record_transformer;
 pub mod stdout;
 
 use crate::event::{Batch, Scope, Tag};
+use crate::plugin::known::KnownPlugins;
 use crate::plugin::{Compat, Emitter, Plugin};
 use tokio::time::Instant;
 
@@ -27,6 +28,9 @@ pub trait Filter: Send + Sync {
         None
     }
 }
+
+/// The filters that are known and not run.
+pub static KNOWN: KnownPlugins = KnownPlugins::new("filter", include_str!("known.txt"));
 
 /// All filters.
 pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[

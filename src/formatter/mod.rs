@@ -16,6 +16,7 @@ pub use inject::Inject;
 
 use crate::config::{Element, Refused};
 use crate::event::{Event, Scope, Tag};
+use crate::plugin::known::{KnownPlugins, type_span};
 use crate::plugin::{Context, Plugin};
 
 /// Why an event cannot be written in this form; Fluentd's class and words.
@@ -32,6 +33,9 @@ pub trait Formatter: Send + Sync {
     /// Appends one event to `out`; nothing is appended where it fails.
     fn format<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError>;
 }
+
+/// The formatters that are known and not run.
+pub static KNOWN: KnownPlugins = KnownPlugins::new("formatter", include_str!("known.txt"));
 
 /// All formatters.
 pub static FORMATTERS: &[Plugin<Box<dyn Formatter>>] = &[
@@ -63,6 +67,9 @@ pub fn build_formatter(owner: &Element, default: &str, context: &Context<'_>) ->
 pub fn build_named(name: &str, section: &Element, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
     match FORMATTERS.iter().find(|row| row.name == name) {
         Some(row) => (row.build)(section, context),
-        None => Err(context.refuse("FLM0410", section.span, format!("Unknown formatter plugin '{name}': flumen does not have it"))),
+        None => Err(match KNOWN.find(name) {
+            Some(known) => KNOWN.check(known, section, context.diagnostics),
+            None => context.refuse("FLM0410", type_span(section), format!("Unknown formatter plugin '{name}': flumen does not have it")),
+        }),
     }
 }

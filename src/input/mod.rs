@@ -5,6 +5,7 @@ pub mod sample;
 pub mod unix;
 
 use crate::net::Loops;
+use crate::plugin::known::KnownPlugins;
 use crate::plugin::{BoxFuture, Emitter, Plugin, Stop};
 use std::any::Any;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub trait Input: Send {
     /// Runs until `stop`; connections and the like are spawned on `loops`.
     fn run(self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>>;
 }
+
+/// The inputs that are known and not run.
+pub static KNOWN: KnownPlugins = KnownPlugins::new("input", include_str!("known.txt"));
 
 /// All inputs.
 pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[

@@ -14,6 +14,7 @@ use crate::buffer::{Chunk, Defaults};
 use crate::config::Compat;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
+use crate::plugin::known::KnownPlugins;
 use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
 use std::sync::Arc;
 
@@ -96,6 +97,9 @@ impl WriteError {
         }
     }
 }
+
+/// The outputs that are known and not run.
+pub static KNOWN: KnownPlugins = KnownPlugins::new("output", include_str!("known.txt"));
 
 /// All outputs.
 pub static OUTPUTS: &[Plugin<Output>] = &[

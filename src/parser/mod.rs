@@ -20,6 +20,7 @@ pub use base::{Base, BaseParams, Defaults};
 
 use crate::config::{Element, Refused};
 use crate::event::{EventTime, Record, Scope, Value, ruby};
+use crate::plugin::known::{KnownPlugins, type_span};
 use crate::plugin::{Context, Plugin};
 use std::fmt;
 
@@ -113,6 +114,9 @@ pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<(), ParseError> {
     if out.is_binary || simdutf8::basic::from_utf8(text).is_ok() { Ok(()) } else { Err(ParseError::invalid_utf8()) }
 }
 
+/// The parsers that are known and not run.
+pub static KNOWN: KnownPlugins = KnownPlugins::new("parser", include_str!("known.txt"));
+
 /// All parsers.
 pub static PARSERS: &[Plugin<Box<dyn Parser>>] = &[
     Plugin { name: "apache", section: &weblog::Params::SECTION, compat: &[], build: weblog::build_apache },
@@ -144,6 +148,9 @@ pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
     };
     match PARSERS.iter().find(|row| row.name == name) {
         Some(row) => Ok(timed::bound((row.build)(section, context)?, row.name, section)),
-        None => Err(context.refuse("FLM0421", section.span, format!("Unknown parser plugin '{name}': flumen does not have it"))),
+        None => Err(match KNOWN.find(name) {
+            Some(known) => KNOWN.check(known, section, context.diagnostics),
+            None => context.refuse("FLM0421", type_span(section), format!("Unknown parser plugin '{name}': flumen does not have it")),
+        }),
     }
 }

@@ -5,6 +5,7 @@ use super::errors::ErrorRoute;
 use super::holders::Holder;
 use super::identity::{Kept, Origin, Placed, Predecessor, text_of};
 use super::inputs::Idle;
+use super::known;
 use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
@@ -16,13 +17,13 @@ use crate::buffer::OutputParams;
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
 use crate::event::{Batch, Scope, Tag};
-use crate::filter::FILTERS;
-use crate::formatter::FORMATTERS;
-use crate::input::INPUTS;
+use crate::filter::{self, FILTERS};
+use crate::formatter::{self, FORMATTERS};
+use crate::input::{self, INPUTS};
 use crate::log::{Level, PluginLog};
 use crate::metrics::{self, Overview, Watched};
-use crate::output::{OUTPUTS, Output, SyncOutput};
-use crate::parser::PARSERS;
+use crate::output::{self, OUTPUTS, Output, SyncOutput};
+use crate::parser::{self, PARSERS};
 use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Sink};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -105,11 +106,11 @@ fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipelin
 /// Moves the flat parameters of version 0.12 to their sections.
 fn convert_old_parameters(root: &mut Element, diagnostics: &Diagnostics) {
     let tables = Tables {
-        input: &|name| INPUTS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
-        filter: &|name| FILTERS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
-        output: &|name| OUTPUTS.iter().find(|row| row.name == name).map(|row| (row.section, row.compat)),
-        parser: &|name| PARSERS.iter().find(|row| row.name == name).map(|row| row.section),
-        formatter: &|name| FORMATTERS.iter().find(|row| row.name == name).map(|row| row.section),
+        input: &|name| known::row(INPUTS, &input::KNOWN, name),
+        filter: &|name| known::row(FILTERS, &filter::KNOWN, name),
+        output: &|name| known::row(OUTPUTS, &output::KNOWN, name),
+        parser: &|name| known::row(PARSERS, &parser::KNOWN, name).map(|(section, _)| section),
+        formatter: &|name| known::row(FORMATTERS, &formatter::KNOWN, name).map(|(section, _)| section),
     };
     apply_tree(root, &tables, diagnostics);
 }
@@ -225,8 +226,8 @@ impl<'g> Graph<'g> {
 
     fn input(&self, source: &Element) -> Result<Idle, Refused> {
         let site = Site { graph: self, router: ROOT };
-        let row = Plugin::find(INPUTS, "input", source, self.diagnostics)?;
         let common = self.common(source)?;
+        let row = known::find(INPUTS, &input::KNOWN, "input", source, &site.context(&common))?;
         let emitter = site.emitter(source.text("@label"), source.span);
         let input = site.construct(row, source, &common)?;
         let (text, sockets) = (self.text_of(source), input.sockets());
@@ -290,8 +291,8 @@ impl Site<'_, '_> {
         let diagnostics = self.graph.diagnostics;
         let patterns = Patterns::parse(&section.arg).map_err(|why| diagnostics.error("FLM0408", Some(section.span), why));
         let target = if section.name == "filter" {
-            Plugin::find(FILTERS, "filter", section, diagnostics).and_then(|row| {
-                let common = self.graph.common(section)?;
+            self.graph.common(section).and_then(|common| {
+                let row = known::find(FILTERS, &filter::KNOWN, "filter", section, &self.context(&common))?;
                 if let Some(label) = section.text("@label") {
                     self.emitter(Some(label), section.span)?;
                 }
@@ -311,8 +312,8 @@ impl Site<'_, '_> {
     }
 
     fn output(&self, section: &Element) -> Result<(Arc<dyn Sink>, PluginLog), Refused> {
-        let row = Plugin::find(OUTPUTS, "output", section, self.graph.diagnostics)?;
         let common = self.graph.common(section)?;
+        let row = known::find(OUTPUTS, &output::KNOWN, "output", section, &self.context(&common))?;
         let place = self.graph.plugins.borrow().len();
         let built = self.construct(row, section, &common)?;
         let has_inner = self.graph.plugins.borrow().len() > place;

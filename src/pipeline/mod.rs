@@ -6,6 +6,7 @@ mod errors;
 mod holders;
 mod identity;
 mod inputs;
+mod known;
 pub mod letters;
 mod own_log;
 mod pattern;

@@ -5,17 +5,7 @@ use super::super::{Declared, Diagnostics, Element, Kind, Section, Severity, Sub,
 use super::{findings, options};
 
 const fn declared(name: &'static str) -> Declared {
-    Declared {
-        name,
-        kind: Kind::String,
-        default: None,
-        required: false,
-        alias: None,
-        deprecated: None,
-        obsoleted: None,
-        secret: false,
-        doc: &[],
-    }
+    Declared::optional(name, Kind::String)
 }
 
 const fn sub(name: &'static str) -> Sub {

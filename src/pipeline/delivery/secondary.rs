@@ -1,9 +1,10 @@
 //! The `<secondary>` output: takes chunks that the output itself could not deliver, in the output's own form.
 
+use super::super::known;
 use crate::buffer::Chunk;
 use crate::config::{Element, Refused};
-use crate::output::{BufferedOutput, OUTPUTS, Output, WriteError};
-use crate::plugin::{Context, Plugin};
+use crate::output::{self, BufferedOutput, OUTPUTS, Output, WriteError};
+use crate::plugin::Context;
 
 /// The output behind an output.
 pub struct Secondary {
@@ -33,7 +34,7 @@ impl Secondary {
         if with_buffer.plugin_type().is_none() {
             with_buffer.set("@type", &kind, section.span);
         }
-        let row = Plugin::find(OUTPUTS, "output", &with_buffer, context.diagnostics)?;
+        let row = known::find(OUTPUTS, &output::KNOWN, "output", &with_buffer, context)?;
         with_buffer.children.push(buffer_of(element, primary, section));
         let built = (row.build)(&with_buffer, context);
         mark_used(section, &with_buffer);
