@@ -3,6 +3,7 @@
 use super::Options;
 use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Severity, System, SystemLog};
 use crate::log::{self, Format, Level};
+use crate::metrics::Process;
 use crate::pipeline::{self, Pipeline, Predecessor};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,12 @@ fn read_and_build(
     if !options.suppress_dump && system.suppress_config_dump != Some(true) {
         crate::info!("using configuration file: {}", config::dump(&root).trim_end());
     }
+    pipeline.overview().set_process(Process {
+        config_path: source.path.display().to_string(),
+        pid_file: options.daemon.as_ref().map(|path| path.display().to_string()),
+        log_path: options.log.as_ref().map(|path| path.display().to_string()),
+        root_dir: system.root_dir.clone(),
+    });
     config::warn_unused(&root, diagnostics);
     Ok(Loaded { pipeline, system, log })
 }

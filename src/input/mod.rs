@@ -1,6 +1,7 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
 pub mod forward;
+pub mod monitor_agent;
 pub mod sample;
 pub mod unix;
 
@@ -51,6 +52,7 @@ pub static KNOWN: KnownPlugins = KnownPlugins::new("input", include_str!("known.
 pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
     Plugin { name: "dummy", section: &sample::Params::SECTION, compat: &[], build: sample::build },
     Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[], build: forward::Forward::build },
+    Plugin { name: "monitor_agent", section: &monitor_agent::Params::SECTION, compat: &[], build: monitor_agent::build },
     Plugin { name: "sample", section: &sample::Params::SECTION, compat: &[], build: sample::build },
     Plugin { name: "unix", section: &unix::Params::SECTION, compat: &[], build: unix::Unix::build },
 ];

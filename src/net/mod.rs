@@ -1,8 +1,10 @@
-//! Sockets and what stands on them: the threads that serve connections, listeners, TLS, name resolution, the HTTP client.
+//! Sockets and what stands on them: the threads that serve connections, listeners, TLS, name resolution, HTTP on both sides.
 
 pub mod http;
+pub mod http_server;
 mod listen;
 mod loops;
+pub mod query;
 mod resolve;
 pub mod tls;
 

@@ -68,6 +68,8 @@ pub struct Delivery {
     output: Box<dyn BufferedOutput>,
     secondary: Option<Secondary>,
     settings: Settings,
+    /// Whether the bytes of what is emitted are counted, as `enable_size_metrics` asks.
+    counts_sizes: bool,
     backup: Backup,
     overflow_line: Pace,
     // From here on what a successor takes over.
@@ -101,6 +103,7 @@ impl Delivery {
             id: Arc::from(context.id),
             log: context.log.clone(),
             secondary,
+            counts_sizes: context.system.enable_size_metrics == Some(true),
             stage: Arc::new(Stage::new(settings.chunk, Arc::clone(&limit))),
             queue: Arc::default(),
             backup: Backup::new(context.system.root_dir.as_deref(), context.id, element.plugin_type(), output.is_packed()),

@@ -135,7 +135,9 @@ impl Delivery {
     ) -> Result<(), EmitError> {
         let too_large = self.stage.append(runs, &mut |closed: Closed| self.push(closed));
         self.counters.emit_records.add(batch.len() as u64);
-        self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());
+        if self.counts_sizes {
+            self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());
+        }
         let Some(first) = too_large.first() else { return Ok(()) };
         let message = self.too_large_message(first);
         for record in &too_large {
