@@ -18,6 +18,11 @@ pub fn ends(bytes: &[u8], count: usize) -> Vec<usize> {
     ends
 }
 
+/// How many entries there are.
+pub fn count(bytes: &[u8]) -> usize {
+    Entries::new(bytes).map_while(Result::ok).count()
+}
+
 /// Appends one event, with its time in whole seconds where that is asked for.
 pub fn write(event: &Event<'_>, time_as_integer: bool, out: &mut Vec<u8>) {
     if time_as_integer {

@@ -1,0 +1,247 @@
+//! The thread that writes a log: it takes everything that was appended since it last looked, writes it, syncs it where somebody waits for
+//! that, and tells them. There is no timer: while it syncs, the next round gathers.
+
+use super::disk::DiskFile;
+use super::state::Removable;
+use super::tail::Block;
+use super::{Fsync, Shared};
+use crate::buffer::SegmentName;
+use crate::event::Receipt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What nobody waits for is written when so much has gathered,
+pub(super) const EAGER_BYTES: usize = 256 << 10;
+/// or after this time,
+const LAZY_WAIT: Duration = Duration::from_millis(50);
+/// and synced after this.
+const SYNC_WAIT: Duration = Duration::from_secs(1);
+/// What is written and not synced stays in memory up to this, to be written again should the sync fail.
+const UNSYNCED_BYTES: usize = 4 << 20;
+/// At the end it is tried so often.
+const LAST_TRIES: u32 = 3;
+/// The log says no more often than this that a disk still refuses.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(30);
+
+/// One round.
+struct Job {
+    blocks: Vec<Arc<Block>>,
+    /// Bytes of the log that are written after it.
+    upto: u64,
+    sync: bool,
+}
+
+/// The writer's own.
+struct Writer {
+    shared: Arc<Shared>,
+    file: Option<(SegmentName, Box<dyn DiskFile>)>,
+    /// Whether a file was made since the folder was synced.
+    is_folder_new: bool,
+    /// Since when there is something that is written and not synced.
+    unsynced_since: Option<Instant>,
+    complained: Option<Instant>,
+}
+
+/// Writes until the log is closed.
+pub(super) fn run(shared: Arc<Shared>) {
+    let mut writer = Writer { shared, file: None, is_folder_new: false, unsynced_since: None, complained: None };
+    while let Some(job) = writer.next_job() {
+        if !writer.carry_out(job) {
+            break;
+        }
+        writer.remove_free();
+        super::copy::copy_oldest(&writer.shared);
+    }
+    writer.remove_free();
+}
+
+impl Writer {
+    /// Waits until there is something to do; `None` at the end.
+    fn next_job(&mut self) -> Option<Job> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let mut gathering_since: Option<Instant> = None;
+        loop {
+            let waiting = state.tail.waiting();
+            let sync_due = self.unsynced_since.map(|since| since + SYNC_WAIT);
+            let now = Instant::now();
+            let is_due = sync_due.is_some_and(|due| due <= now) || gathering_since.is_some_and(|since| since + LAZY_WAIT <= now);
+            let can_remove = state.removable.iter().any(|free| free.after <= state.written);
+            if state.is_urgent || waiting >= EAGER_BYTES || is_due || can_remove || (state.is_stopping && waiting > 0) {
+                break;
+            }
+            if state.is_stopping {
+                // The last round syncs what is left.
+                self.unsynced_since?;
+                break;
+            }
+            if waiting > 0 && gathering_since.is_none() {
+                gathering_since = Some(now);
+            }
+            let until = [gathering_since.map(|since| since + LAZY_WAIT), sync_due].into_iter().flatten().min();
+            // While it gathers, only what is urgent wakes it.
+            state.writer_waits = true;
+            state = shared.wait_for_work(state, until.map(|until| until.saturating_duration_since(now)));
+            state.writer_waits = false;
+        }
+        let is_sync_due = self.unsynced_since.is_some_and(|since| since + SYNC_WAIT <= Instant::now());
+        let wants_sync = state.is_urgent || state.is_stopping || is_sync_due;
+        let sync = match shared.options.fsync {
+            Fsync::Always | Fsync::Acked => wants_sync,
+            Fsync::Interval => is_sync_due || state.is_stopping || !state.removable.is_empty(),
+            Fsync::Never => false,
+        };
+        state.is_urgent = false;
+        Some(Job { blocks: state.tail.take(), upto: state.appended, sync })
+    }
+
+    /// Writes a round, as often as it takes; whether it did in the end.
+    fn carry_out(&mut self, mut job: Job) -> bool {
+        let mut last_tries = 0;
+        loop {
+            match self.write(&job) {
+                Ok(()) => break,
+                Err((what, error)) => self.complain(what, &error),
+            }
+            let shared = Arc::clone(&self.shared);
+            let state = shared.lock();
+            if state.is_stopping {
+                last_tries += 1;
+                if last_tries >= LAST_TRIES {
+                    drop(state);
+                    self.give_up();
+                    return false;
+                }
+            }
+            let state = shared.wait_for_stop(state, shared.options.retry_wait);
+            // Where a sync failed nobody knows what of the last rounds is on the disk: all of it is written again.
+            job.blocks = state.tail.writing.clone();
+            drop(state);
+            self.remove_free();
+        }
+        if self.complained.take().is_some() {
+            crate::warning!("the buffer can be written again path={:?}", self.shared.location.folder);
+        }
+        self.finish(&job);
+        true
+    }
+
+    fn write(&mut self, job: &Job) -> Result<(), (&'static str, io::Error)> {
+        for block in &job.blocks {
+            // What became of a segment since may be that everything in it is delivered.
+            if !self.shared.lock().has_segment(block.segment.number) {
+                continue;
+            }
+            self.turn_to(block.segment)?;
+            let Some((_, file)) = &mut self.file else { continue };
+            self.unsynced_since.get_or_insert_with(Instant::now);
+            file.write_at(&block.bytes, block.start as u64).map_err(|error| ("write", error))?;
+        }
+        if job.sync {
+            self.sync()?;
+        }
+        if self.shared.options.fsync == Fsync::Never {
+            self.unsynced_since = None;
+        }
+        Ok(())
+    }
+
+    fn turn_to(&mut self, segment: SegmentName) -> Result<(), (&'static str, io::Error)> {
+        if self.file.as_ref().is_some_and(|(name, _)| *name == segment) {
+            return Ok(());
+        }
+        if self.file.is_some() && self.unsynced_since.is_some() && self.shared.options.fsync != Fsync::Never {
+            self.sync()?;
+        }
+        self.file = None;
+        let Shared { disk, location, .. } = &*self.shared;
+        let path = location.segment(segment);
+        let made = match disk.create(&path, location.file_mode) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                disk.make_folder(&location.folder, location.dir_mode).and_then(|()| disk.create(&path, location.file_mode))
+            }
+            made => made,
+        };
+        self.file = Some((segment, made.map_err(|error| ("make a file in", error))?));
+        self.is_folder_new = true;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), (&'static str, io::Error)> {
+        if let Some((_, file)) = &mut self.file {
+            file.sync().map_err(|error| ("sync", error))?;
+        }
+        if self.is_folder_new {
+            self.shared.disk.sync_folder(&self.shared.location.folder).map_err(|error| ("sync the folder of", error))?;
+            self.is_folder_new = false;
+        }
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    fn finish(&mut self, job: &Job) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let is_enough = job.sync || matches!(shared.options.fsync, Fsync::Interval | Fsync::Never);
+        if is_enough {
+            state.written = job.upto;
+        }
+        let in_memory: usize = state.tail.writing.iter().map(|block| block.bytes.len()).sum();
+        if job.sync || shared.options.fsync == Fsync::Never || in_memory > UNSYNCED_BYTES {
+            state.tail.written();
+            shared.limits.memory.give_back(in_memory as u64);
+        }
+        let mut settled: Vec<Receipt> = Vec::new();
+        while is_enough && state.receipts.front().is_some_and(|(at, _)| *at <= job.upto) {
+            settled.extend(state.receipts.pop_front().map(|(_, receipt)| receipt));
+        }
+        drop(state);
+    }
+
+    /// Removes the files of segments that nothing lives in.
+    fn remove_free(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let written = state.written;
+        let (free, kept): (Vec<Removable>, Vec<Removable>) = state.removable.drain(..).partition(|free| free.after <= written);
+        state.removable = kept;
+        drop(state);
+        for segment in free {
+            if self.file.as_ref().is_some_and(|(name, _)| *name == segment.name) {
+                self.file = None;
+            }
+            let path = shared.location.segment(segment.name);
+            match shared.disk.remove(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => crate::warning!("cannot remove a delivered part of the buffer path={path:?} error=\"{error}\""),
+            }
+        }
+    }
+
+    fn complain(&mut self, what: &str, error: &io::Error) {
+        let now = Instant::now();
+        if self.complained.is_some_and(|at| now.duration_since(at) < COMPLAINT_PAUSE) {
+            return;
+        }
+        self.complained = Some(now);
+        let path = &self.shared.location.folder;
+        crate::error!(
+            "cannot {what} the buffer: events wait in memory and are not acknowledged until it works again path={path:?} error=\"{error}\""
+        );
+    }
+
+    /// At the end, where the disk does not take what is left.
+    fn give_up(&mut self) {
+        let mut state = self.shared.lock();
+        let lost = state.appended - state.written;
+        for (_, receipt) in state.receipts.drain(..) {
+            receipt.refuse();
+        }
+        let path = &self.shared.location.folder;
+        crate::error!("the process ends and the disk does not take the end of the buffer path={path:?} bytes={lost}");
+    }
+}
