@@ -1,6 +1,6 @@
 //! The parameters of a `<buffer>` section, as they are written; [`Settings`](super::Settings) says what they come to.
 
-use crate::config::{Diagnostics, Element, Refused, Seconds, Size};
+use crate::config::{Diagnostics, Element, Octal, Refused, Seconds, Size};
 
 crate::choice! {
     /// When staged chunks are queued for delivery.
@@ -18,6 +18,16 @@ crate::choice! {
 }
 
 crate::choice! {
+    /// When what waits in files is synced to the disk.
+    pub enum FsyncMode { Always = "always", Interval = "interval", Never = "never" }
+}
+
+crate::choice! {
+    /// What a `file_single` buffer of Fluentd's holds; told by the output here.
+    pub enum ChunkFormat { Msgpack = "msgpack", Text = "text", Auto = "auto" }
+}
+
+crate::choice! {
     /// How the pauses between retries grow.
     pub enum RetryType { ExponentialBackoff = "exponential_backoff", Periodic = "periodic" }
 }
@@ -25,8 +35,23 @@ crate::choice! {
 crate::section! {
     /// How events wait before they are delivered: in chunks of common keys, given behind the section's name (`<buffer tag, time>`).
     pub struct Params {
-        /// Where the events wait: `memory`.
+        /// Where the events wait: `memory` or `file`; `file_single` is read as `file`.
         pub r#type: String = "memory" [name "@type", alias "type"],
+        /// The folder of a file buffer, or a pattern of file names `PREFIX.*.SUFFIX`.
+        pub path: Option<String>,
+        /// What the names of Fluentd's chunks in that folder end in.
+        pub path_suffix: String = ".log",
+        /// Permissions of the files of a file buffer; those of `<system>`, or 0644, by default.
+        pub file_permission: Option<Octal>,
+        /// Permissions of its folder; those of `<system>`, or 0755, by default.
+        pub dir_permission: Option<Octal>,
+        /// When a file buffer is synced: `always`, once a second (`interval`), or `never`. Without the parameter what a sender wants acks
+        /// for is synced before they are sent, and the rest once a second.
+        pub fsync: Option<FsyncMode>,
+        /// Whether events are counted when Fluentd's chunks are taken over; they are.
+        pub calc_num_records: bool = "true",
+        /// What those chunks hold.
+        pub chunk_format: ChunkFormat = "auto",
         /// The length of a time slice, where `time` is a chunk key.
         pub timekey: Option<Seconds>,
         /// How long a time slice waits for late events after its end.
@@ -107,15 +132,22 @@ pub struct Defaults {
     pub chunk_keys: &'static [&'static str],
     /// Parameters by name, in the configuration's own syntax.
     pub params: &'static [(&'static str, &'static str)],
+    /// The output's parameter that stands in for the path of a file buffer, where there is no other way to one.
+    pub path_from: Option<&'static str>,
 }
 
 impl Defaults {
     /// As most outputs of files and forwarders: one chunk a tag.
-    pub const BY_TAG: Defaults = Defaults { chunk_keys: &["tag"], params: &[] };
+    pub const BY_TAG: Defaults = Defaults { chunk_keys: &["tag"], params: &[], path_from: None };
 }
 
 /// Reads a section with an output's own defaults under it.
 pub(super) fn read(buffer: &Element, defaults: &Defaults, diagnostics: &Diagnostics) -> Result<Params, Refused> {
+    let own_type = || defaults.params.iter().find(|(name, _)| *name == "@type").map(|(_, value)| *value);
+    if matches!(buffer.plugin_type().or_else(own_type), Some("file" | "file_single")) {
+        buffer.set_default("chunk_limit_size", "256m");
+        buffer.set_default("total_limit_size", "64g");
+    }
     for (name, value) in defaults.params {
         buffer.set_default(name, value);
     }

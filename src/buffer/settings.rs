@@ -1,7 +1,8 @@
 //! A `<buffer>` section, checked: what its parameters come to, and Fluentd's complaints where they contradict each other.
 
 use super::keys::{self, FieldKey, Keys, TimeSlices};
-use super::params::{self, Compress, Defaults, FlushMode, OutputParams, OverflowAction, Params, RetryType};
+use super::log::Fsync;
+use super::params::{self, Compress, Defaults, FlushMode, FsyncMode, OutputParams, OverflowAction, Params, RetryType};
 use super::split::ChunkLimits;
 use crate::config::{Diagnostics, Element, FromLiteral, Refused, Seconds};
 use crate::event::{Accessor, Zone};
@@ -47,12 +48,33 @@ pub struct Settings {
     pub compress_up_to: u64,
     /// Whether undeliverable chunks are thrown away.
     pub disable_chunk_backup: bool,
+    /// Where chunks wait, if not in memory.
+    pub file: Option<FileSettings>,
     /// How deliveries are retried.
     pub retry: RetrySettings,
     /// Whether times are kept in whole seconds.
     pub time_as_integer: bool,
     /// A delivery that takes longer is warned about.
     pub slow_flush_threshold: Duration,
+}
+
+/// What a file buffer's parameters say.
+#[derive(Clone, Debug)]
+pub struct FileSettings {
+    /// `path`.
+    pub path: Option<String>,
+    /// The path where there is none, and no `root_dir` with an `@id` either.
+    pub path_otherwise: Option<String>,
+    /// `path_suffix`.
+    pub path_suffix: String,
+    /// Permissions of files.
+    pub file_permission: Option<u32>,
+    /// Permissions of folders.
+    pub dir_permission: Option<u32>,
+    /// Whether it is a `file_single`.
+    pub is_single: bool,
+    /// When it is synced.
+    pub fsync: Fsync,
 }
 
 /// How deliveries are retried.
@@ -92,10 +114,10 @@ impl Settings {
         let params = params::read(buffer, defaults, diagnostics);
         let of_output = OutputParams::read(output, diagnostics)?;
         let reader = Reader { output, buffer, diagnostics, params: params? };
-        reader.check_type()?;
+        let file = reader.file(defaults)?;
         let keys = reader.keys(defaults)?;
         let flush_mode = reader.flush_mode(&keys)?;
-        Ok(reader.settings(keys, flush_mode, &of_output))
+        Ok(reader.settings(keys, flush_mode, file, &of_output))
     }
 }
 
@@ -115,15 +137,40 @@ impl Reader<'_> {
         self.diagnostics.warn(code, Some(self.buffer.span), message);
     }
 
-    fn check_type(&self) -> Result<(), Refused> {
-        match self.params.r#type.as_str() {
-            "memory" => Ok(()),
-            kind @ ("file" | "file_single") => Err(self.refuse(
-                "FLM0501",
-                format!("parameter '@type' of <buffer>: buffer type '{kind}' is not supported yet, use '@type memory' or leave '@type' and 'path' out"),
-            )),
-            other => Err(self.refuse("FLM0502", format!("Unknown buffer plugin '{other}'. Run 'gem search -rd fluent-plugin' to find plugins"))),
-        }
+    fn file(&self, defaults: &Defaults) -> Result<Option<FileSettings>, Refused> {
+        let params = &self.params;
+        let is_single = match params.r#type.as_str() {
+            "memory" => {
+                for name in ["path", "path_suffix", "file_permission", "dir_permission", "fsync", "calc_num_records", "chunk_format"] {
+                    if self.buffer.param(name).is_some() {
+                        self.warn("FLM0501", format!("parameter '{name}' in <buffer> is not used: the buffer is in memory"));
+                    }
+                }
+                return Ok(None);
+            }
+            "file" => false,
+            "file_single" => true,
+            other => {
+                let message = format!("Unknown buffer plugin '{other}'. Run 'gem search -rd fluent-plugin' to find plugins");
+                return Err(self.refuse("FLM0502", message));
+            }
+        };
+        let otherwise = defaults.path_from.and_then(|name| self.output.text(name));
+        let fsync = match params.fsync {
+            None => Fsync::Acked,
+            Some(FsyncMode::Always) => Fsync::Always,
+            Some(FsyncMode::Interval) => Fsync::Interval,
+            Some(FsyncMode::Never) => Fsync::Never,
+        };
+        Ok(Some(FileSettings {
+            path: params.path.clone().filter(|path| !path.is_empty()),
+            path_otherwise: otherwise.map(str::to_owned),
+            path_suffix: params.path_suffix.clone(),
+            file_permission: params.file_permission.map(|mode| mode.0),
+            dir_permission: params.dir_permission.map(|mode| mode.0),
+            is_single,
+            fsync,
+        }))
     }
 
     fn keys(&self, defaults: &Defaults) -> Result<Keys, Refused> {
@@ -201,9 +248,9 @@ impl Reader<'_> {
         Ok(mode)
     }
 
-    fn settings(&self, keys: Keys, flush_mode: FlushMode, of_output: &OutputParams) -> Settings {
+    fn settings(&self, keys: Keys, flush_mode: FlushMode, file: Option<FileSettings>, of_output: &OutputParams) -> Settings {
         let params = &self.params;
-        if params.flush_at_shutdown == Some(false) {
+        if params.flush_at_shutdown == Some(false) && file.is_none() {
             self.warn("FLM0509", "'flush_at_shutdown' is false, and buffer plugin 'memory' is not persistent buffer.");
             self.warn("FLM0509", "your configuration will lose buffered data at shutdown. please confirm your configuration again.");
         }
@@ -226,7 +273,8 @@ impl Reader<'_> {
             flush_threads,
             flush_thread_interval: float_seconds(params.flush_thread_interval),
             burst_interval: params.flush_thread_burst_interval.map(float_seconds),
-            flush_at_shutdown: params.flush_at_shutdown.unwrap_or(true),
+            flush_at_shutdown: params.flush_at_shutdown.unwrap_or(file.is_none()),
+            file,
             delayed_commit_timeout: bounded(params.delayed_commit_timeout),
             // Fluentd: `throw_exception`, and with it the sender's events are gone.
             overflow_action: params.overflow_action.unwrap_or(OverflowAction::Block),

@@ -1,12 +1,14 @@
-//! Staged chunks: those that still take events, one a set of chunk keys, in memory.
+//! Staged chunks: those that still take events, one a set of chunk keys, in memory or in a log on disk.
 //!
 //! What a batch costs here is one lock and one copy of its bytes. When a chunk is done it is handed out under the same lock, so that
 //! chunks of one key leave in the order in which they were filled. The limit on bytes is told of each byte that comes in; whoever
 //! gets the chunk gives them back.
 
 use super::entries;
+use super::log::{Head, Log, LogChunk};
 use super::split::{ChunkLimits, Fill, Step, steps};
-use super::{Chunk, ChunkKeys, Pool};
+use super::{Chunk, ChunkKeys, Pool, Stored};
+use crate::event::{EventTime, Receipt};
 use crate::plugin::Limit;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -52,12 +54,46 @@ pub struct Closed {
     pub chunk: Chunk,
     /// When its first event came.
     pub since: Instant,
+    /// Its bytes, uncompressed.
+    pub bytes: u64,
+    /// Where they are, if not in the chunk.
+    pub body: Option<Box<dyn Stored>>,
+    /// Who waits for its delivery.
+    pub receipts: Vec<Receipt>,
 }
 
 struct Open {
     chunk: Chunk,
     since: Instant,
     number: u64,
+    bytes: usize,
+    /// Its number in the log, where it is in one.
+    logged: Option<u64>,
+    receipts: Vec<Receipt>,
+}
+
+/// A log for all chunks from now on.
+#[derive(Clone, Debug)]
+pub struct InLog {
+    /// The log.
+    pub log: Arc<Log>,
+    /// The type of the output.
+    pub output: String,
+    /// Whether chunks hold msgpack entries.
+    pub is_packed: bool,
+}
+
+impl InLog {
+    /// Begins a chunk; its number.
+    fn begin(&self, chunk: &Chunk) -> u64 {
+        let created = EventTime::now().sec;
+        self.log.begin(&Head { id: chunk.id, created, is_packed: self.is_packed, output: self.output.clone(), keys: chunk.keys.clone() })
+    }
+
+    /// A chunk that takes no more events.
+    pub fn stored(&self, number: u64) -> Box<dyn Stored> {
+        Box::new(LogChunk::new(Arc::clone(&self.log), number, self.is_packed))
+    }
 }
 
 #[derive(Default)]
@@ -70,6 +106,7 @@ struct Inside {
     next_number: u64,
     pool: Pool,
     limits: ChunkLimits,
+    log: Option<InLog>,
 }
 
 impl Inside {
@@ -83,14 +120,31 @@ impl Inside {
     }
 
     fn insert(&mut self, keys: &ChunkKeys) {
-        let (number, keys) = (self.next_number, Arc::new(keys.clone()));
+        let chunk = Chunk::new(keys.clone());
+        let logged = self.log.as_ref().map(|log| log.begin(&chunk));
+        self.put(chunk, 0, logged);
+    }
+
+    fn put(&mut self, chunk: Chunk, bytes: usize, logged: Option<u64>) {
+        let (number, keys) = (self.next_number, Arc::new(chunk.keys.clone()));
         self.next_number += 1;
         if let Some(slice) = keys.timekey {
             self.by_slice.insert((slice, number));
         }
         self.by_age.insert(number, Arc::clone(&keys));
-        let open = Open { chunk: Chunk::new(keys.as_ref().clone()), since: Instant::now(), number };
+        let open = Open { chunk, since: Instant::now(), number, bytes, logged, receipts: Vec::new() };
         self.open.insert(keys, open);
+    }
+
+    /// What becomes of a chunk that takes no more events.
+    fn close(&self, open: Open) -> Closed {
+        let Open { chunk, since, bytes, logged, receipts, .. } = open;
+        let log = self.log.as_ref();
+        let body = logged.zip(log).map(|(number, log)| {
+            log.log.close_chunk(number);
+            log.stored(number)
+        });
+        Closed { chunk, since, bytes: bytes as u64, body, receipts }
     }
 
     /// The oldest chunk, if it is due by age; else that of the oldest time slice, if that is over.
@@ -137,13 +191,56 @@ impl Stage {
         self.lock().limits = limits;
     }
 
-    /// Appends runs, each to the chunk of its keys; chunks that are full by that go to `closed`, in order.
-    pub fn append(&self, runs: &[(ChunkKeys, Run<'_>)], closed: &mut dyn FnMut(Closed)) -> Vec<TooLarge> {
+    /// From now on chunks are in this log.
+    pub fn keep_in(&self, log: InLog) {
+        self.lock().log = Some(log);
+    }
+
+    /// The log, where chunks are in one.
+    pub fn log(&self) -> Option<InLog> {
+        self.lock().log.clone()
+    }
+
+    /// Leaves the log, with the chunks that are in it; gives how many events those have. What comes now is in memory.
+    pub fn leave_log(&self) -> Option<(InLog, u64)> {
+        let mut inside = self.lock();
+        let log = inside.log.take()?;
+        let logged: Vec<Arc<ChunkKeys>> =
+            inside.open.iter().filter(|(_, open)| open.logged.is_some()).map(|(keys, _)| Arc::clone(keys)).collect();
+        let mut records = 0;
+        for open in logged.iter().filter_map(|keys| inside.remove(keys)).collect::<Vec<_>>() {
+            records += open.chunk.records as u64;
+            self.bytes.fetch_sub(open.bytes as u64, Ordering::Relaxed);
+            self.limit.give_back(open.bytes as u64 + CHUNK_COST_BYTES);
+            // They are not delivered, and nobody is to believe it.
+            open.receipts.iter().for_each(Receipt::refuse);
+        }
+        self.length.store(inside.open.len(), Ordering::Relaxed);
+        Some((log, records))
+    }
+
+    /// Takes up a chunk of the log that still takes events; `false` where there is one of the same keys already.
+    pub fn resume(&self, chunk: Chunk, bytes: u64, number: u64) -> bool {
+        let mut inside = self.lock();
+        let fill = Fill { bytes: bytes as usize, records: chunk.records };
+        if inside.open.contains_key(&chunk.keys) || inside.limits.is_full(fill) {
+            return false;
+        }
+        self.limit.take(bytes + CHUNK_COST_BYTES);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        inside.put(chunk, bytes as usize, Some(number));
+        self.length.store(inside.open.len(), Ordering::Relaxed);
+        true
+    }
+
+    /// Appends runs, each to the chunk of its keys; chunks that are full by that go to `closed`, in order. A receipt is held until the
+    /// events are as durable as they can be here, or until they are delivered, as it says.
+    pub fn append(&self, runs: &[(ChunkKeys, Run<'_>)], receipt: Option<&Receipt>, closed: &mut dyn FnMut(Closed)) -> Vec<TooLarge> {
         let mut too_large = Vec::new();
         let mut inside = self.lock();
         for (at, (keys, run)) in runs.iter().enumerate() {
             if run.records > 0 {
-                let mut filler = Filler { stage: self, inside: &mut inside, keys, run, closed };
+                let mut filler = Filler { stage: self, inside: &mut inside, keys, run, receipt, closed };
                 filler.append(|nth, bytes| too_large.push(TooLarge { run: at, nth, bytes }));
             }
         }
@@ -158,8 +255,8 @@ impl Stage {
         }
         let mut inside = self.lock();
         while let Some(open) = inside.first_due(&old_enough, &slice_over).and_then(|keys| inside.remove(&keys)) {
-            self.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
-            if !closed(Closed { chunk: open.chunk, since: open.since }) {
+            self.bytes.fetch_sub(open.bytes as u64, Ordering::Relaxed);
+            if !closed(inside.close(open)) {
                 break;
             }
         }
@@ -203,6 +300,7 @@ struct Filler<'f, 'r> {
     inside: &'f mut Inside,
     keys: &'f ChunkKeys,
     run: &'f Run<'r>,
+    receipt: Option<&'f Receipt>,
     closed: &'f mut dyn FnMut(Closed),
 }
 
@@ -255,10 +353,21 @@ impl Filler<'_, '_> {
             self.inside.insert(self.keys);
             self.stage.limit.take(CHUNK_COST_BYTES);
         }
-        let Inside { open, pool, limits, .. } = &mut *self.inside;
+        let Inside { open, pool, limits, log, .. } = &mut *self.inside;
         let Some(entry) = open.get_mut(self.keys) else { return };
-        pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
-        entry.chunk.bytes.extend_from_slice(bytes);
+        match (entry.logged, log) {
+            (Some(number), Some(log)) => log.log.append(number, bytes, records, None, self.receipt),
+            _ => {
+                pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
+                entry.chunk.bytes.extend_from_slice(bytes);
+            }
+        }
+        if let Some(receipt) = self.receipt.filter(|receipt| receipt.until_delivered())
+            && !entry.receipts.last().is_some_and(|last| last.is_of_same(receipt))
+        {
+            entry.receipts.push(receipt.clone());
+        }
+        entry.bytes += bytes.len();
         entry.chunk.records += records;
         self.stage.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.stage.limit.take(bytes.len() as u64);
@@ -266,12 +375,12 @@ impl Filler<'_, '_> {
 
     fn cut(&mut self) {
         if let Some(open) = self.inside.remove(self.keys) {
-            self.stage.bytes.fetch_sub(open.chunk.bytes.len() as u64, Ordering::Relaxed);
-            (self.closed)(Closed { chunk: open.chunk, since: open.since });
+            self.stage.bytes.fetch_sub(open.bytes as u64, Ordering::Relaxed);
+            (self.closed)(self.inside.close(open));
         }
     }
 
     fn fill(&self) -> Fill {
-        self.inside.open.get(self.keys).map_or(Fill::default(), |open| Fill { bytes: open.chunk.bytes.len(), records: open.chunk.records })
+        self.inside.open.get(self.keys).map_or(Fill::default(), |open| Fill { bytes: open.bytes, records: open.chunk.records })
     }
 }

@@ -1,8 +1,8 @@
 //! Memory that decoded batches borrow from: one arena a thread, reused from batch to batch.
 
-use super::{EventTime, Record, Tag};
+use super::{EventTime, Receipt, Record, Tag};
 use bumpalo::Bump;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 /// An arena that grew past this is given back rather than kept: one huge batch must not pin memory.
@@ -25,7 +25,14 @@ impl Scratch {
 
     /// The scope of one emit.
     pub fn scope(&self) -> Scope<'_> {
-        Scope { bump: &self.bump, rejected: RefCell::new(Vec::new()), depth: Cell::new(0), added: Cell::new(0), in_error: Cell::new(false) }
+        Scope {
+            bump: &self.bump,
+            rejected: RefCell::new(Vec::new()),
+            depth: Cell::new(0),
+            added: Cell::new(0),
+            in_error: Cell::new(false),
+            receipt: OnceCell::new(),
+        }
     }
 }
 
@@ -45,6 +52,7 @@ pub struct Scope<'a> {
     depth: Cell<u32>,
     added: Cell<usize>,
     in_error: Cell<bool>,
+    receipt: OnceCell<Receipt>,
 }
 
 /// An event that could not be handled, on its way to the `@ERROR` label.
@@ -133,6 +141,16 @@ impl<'a> Scope<'a> {
         let result = work();
         self.depth.set(self.depth.get() - 1);
         result
+    }
+
+    /// Lets a wish for an ack go with the events: whoever still has to store some of them takes a clone.
+    pub fn ask(&self, receipt: Receipt) {
+        let _ = self.receipt.set(receipt);
+    }
+
+    /// The wish that goes with the events.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.get()
     }
 
     /// Whether rejected events are being handled at the moment.

@@ -16,6 +16,7 @@ use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
 use crate::plugin::known::KnownPlugins;
 use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An output: it takes batches at once, or has a buffer before it.
@@ -76,10 +77,10 @@ pub enum WriteError {
     /// Later, the same chunk again. A `std::io::Error` or `tokio::time::error::Elapsed` among the causes says that the server was not
     /// reached: no other chunk is tried before a probe gets through. Without one it is this chunk's trouble, unless others have it too.
     Retry(anyhow::Error),
-    /// Some of it was delivered or rejected for good; the rest, as the chunk's remaining bytes and count, later again.
+    /// Some of it was delivered or rejected for good; the rest later again.
     Partial {
-        /// What is still to be delivered, in the chunk's form.
-        bytes: Vec<u8>,
+        /// What is still to be delivered: ranges of the chunk's bytes, in order.
+        remaining: Vec<Range<usize>>,
         /// How many events that is.
         records: usize,
         /// Why.

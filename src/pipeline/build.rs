@@ -285,6 +285,19 @@ impl<'g> Graph<'g> {
     }
 }
 
+impl Graph<'_> {
+    /// Two buffers in one place would take each other's files.
+    fn check_buffer_path(&self, delivery: &Delivery, section: &Element) -> Result<(), Refused> {
+        let Some((path, kind)) = delivery.buffer_path() else { return Ok(()) };
+        let deliveries = self.deliveries.borrow();
+        let other = deliveries.iter().filter_map(|other| other.buffer_path()).find(|(theirs, _)| *theirs == path);
+        let Some((_, other)) = other else { return Ok(()) };
+        let message = format!("Other '{other}' plugin already use same buffer path: type = {kind}, buffer path = {path}");
+        let span = section.section("buffer").map_or(section.span, |buffer| buffer.span);
+        Err(self.diagnostics.error("FLM0525", Some(span), message))
+    }
+}
+
 impl Site<'_, '_> {
     fn rule(&self, section: &Element) -> Result<(Patterns, Target), Refused> {
         section.used.set(true);
@@ -329,6 +342,7 @@ impl Site<'_, '_> {
             }
             Output::Buffered(output) => {
                 let delivery = Delivery::new(output, section, &self.context(&common))?;
+                self.graph.check_buffer_path(&delivery, section)?;
                 self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
                 let delivery = self.graph.place(delivery, section);
                 let watched = Watched::Buffered(Arc::clone(delivery.counters()), Arc::clone(&delivery) as Arc<dyn metrics::Buffered>);

@@ -113,8 +113,9 @@ impl Pipeline {
         self.wiring.iter().for_each(Wiring::connect);
         self.shown.show(&self.overview);
         for placed in &self.outputs {
-            Delivery::start(&placed.delivery, loops);
+            placed.delivery.prepare()?;
         }
+        self.outputs.iter().for_each(|placed| Delivery::start(&placed.delivery, loops));
         let own_log = self.own_log.map(|(router, from)| own_log::Tap::start(router, from, loops));
         Ok(Running {
             inputs: self.inputs.into_iter().map(|idle| idle.start(loops)).collect(),

@@ -51,6 +51,9 @@ impl Running {
 
     /// Becomes `new`, which was built upon this one's [`Running::predecessor`]. On an error nothing has changed.
     pub fn reload(&mut self, mut new: Pipeline, loops: &Arc<Loops>) -> anyhow::Result<()> {
+        for placed in new.outputs.iter().filter(|placed| matches!(placed.origin, Origin::New)) {
+            placed.delivery.prepare()?;
+        }
         let starts = self.find_places(&mut new.inputs)?;
         for placed in &new.outputs {
             match &placed.origin {

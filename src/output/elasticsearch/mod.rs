@@ -37,13 +37,14 @@ use index::Dated;
 use send::{Outcome, Sender};
 use settings::Settings;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use version::{Dialect, Product};
 
 /// Sets of servers that are kept, where placeholders name them; beyond that all connections are made anew.
 const MAX_CLUSTERS: usize = 64;
 /// What the plugin's buffer is where the configuration says nothing.
-const BUFFER: Defaults = Defaults { chunk_keys: &["tag"], params: &[("timekey_use_utc", "true")] };
+const BUFFER: Defaults = Defaults { chunk_keys: &["tag"], params: &[("timekey_use_utc", "true")], path_from: None };
 
 /// Makes an `elasticsearch` output.
 pub fn build_elasticsearch(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
@@ -143,7 +144,8 @@ impl Search {
         match outcome.reason {
             None => Ok(()),
             Some(reason) => {
-                Err(WriteError::Partial { bytes: entries_of(&outcome.later, &chunk.bytes), records: outcome.later.len(), reason })
+                let records = outcome.later.len();
+                Err(WriteError::Partial { remaining: ranges_of(outcome.later), records, reason })
             }
         }
     }
@@ -249,11 +251,17 @@ impl Search {
     }
 }
 
-/// The entries of these events, as a chunk holds them.
-fn entries_of(ops: &[Op], entries: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(ops.iter().map(|op| op.entry_end - op.entry).sum());
-    ops.iter().for_each(|op| bytes.extend_from_slice(&entries[op.entry..op.entry_end]));
-    bytes
+/// Where the entries of these events are in the chunk, neighbours as one.
+fn ranges_of(mut ops: Vec<Op>) -> Vec<Range<usize>> {
+    ops.sort_unstable_by_key(|op| op.entry);
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for op in ops {
+        match ranges.last_mut() {
+            Some(last) if last.end == op.entry => last.end = op.entry_end,
+            _ => ranges.push(op.entry..op.entry_end),
+        }
+    }
+    ranges
 }
 
 #[cfg(test)]

@@ -40,9 +40,8 @@ crate::section! {
     sections { "buffer": one, "format": one, "inject": one(inject::Params) }
 }
 
-/// What the buffer of a file holds where nothing is said: one chunk a day.
-// Fluentd: a file buffer is the default here. Memory, delivered at the end, is until there are file buffers.
-const DEFAULTS: Defaults = Defaults { chunk_keys: &["time"], params: &[("timekey", "86400"), ("flush_at_shutdown", "true")] };
+/// What the buffer of a file holds where nothing is said: one chunk a day, in files beside the output's own.
+const DEFAULTS: Defaults = Defaults { chunk_keys: &["time"], params: &[("@type", "file"), ("timekey", "86400")], path_from: Some("path") };
 
 struct FileOutput {
     path: Template,

@@ -100,7 +100,7 @@ impl BufferedOutput for Stdout {
     }
 
     fn buffer_defaults(&self) -> Defaults {
-        Defaults { chunk_keys: &["tag"], params: &[("flush_at_shutdown", "true"), ("chunk_limit_size", "10240")] }
+        Defaults { chunk_keys: &["tag"], params: &[("flush_at_shutdown", "true"), ("chunk_limit_size", "10240")], path_from: None }
     }
 
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {

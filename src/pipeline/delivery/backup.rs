@@ -82,6 +82,18 @@ impl Backup {
         Ok(Some(path))
     }
 
+    /// Keeps bytes of a file buffer that are no frame any more, under the file's name and their place in it; once, however often they are met.
+    pub fn keep_damaged(&self, file: &Path, start: u64, bytes: &[u8]) -> io::Result<PathBuf> {
+        make_folder(&self.folder)?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let path = self.folder.join(format!("{name}.{start}.damaged"));
+        if !path.exists() {
+            let mut kept = File::create(&path)?;
+            kept.write_all(bytes).and_then(|()| kept.sync_data())?;
+        }
+        Ok(path)
+    }
+
     fn keep_in(&self, folder: &Path, chunk: &Chunk, reason: &str) -> io::Result<PathBuf> {
         make_folder(folder)?;
         let (path, mut file) = create(folder, &chunk.hex())?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 impl Delivery {
     /// Whether this one's chunks can be delivered by `other` as they are.
     pub fn can_pass_to(&self, other: &Delivery) -> bool {
-        self.output.is_packed() == other.output.is_packed()
+        self.output.is_packed() == other.output.is_packed() && self.disk.is_some() == other.disk.is_some()
     }
 
     /// Makes one that was built and not started the successor of a running one. Nothing changes for either before [`Delivery::replace`].
@@ -17,6 +17,7 @@ impl Delivery {
         match Arc::try_unwrap(new) {
             Ok(mut heir) => {
                 heir.limit = Arc::clone(&old.limit);
+                heir.disk = old.disk.clone();
                 heir.stage = Arc::clone(&old.stage);
                 heir.queue = Arc::clone(&old.queue);
                 heir.counters = Arc::clone(&old.counters);

@@ -1,12 +1,13 @@
 //! Between a router and a buffered output: the stage that takes events, the queue of chunks, the tasks that deliver them, and what
 //! becomes of chunks that cannot be delivered.
 //!
-//! What a chunk is and how its bytes are kept is the buffer's business, how a chunk is delivered the output's. Nothing here knows tags
+//! What a chunk is and how its bytes are kept, in memory or on disk, is the buffer's business, how a chunk is delivered the output's. Nothing here knows tags
 //! or records beyond the chunk keys.
 
 mod backup;
 mod flush;
 mod inherit;
+mod on_disk;
 mod outage;
 mod queue;
 mod retry;
@@ -19,13 +20,14 @@ mod write;
 use super::letters::Letters;
 use crate::buffer::{Closed, FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
-use crate::event::{Batch, Event, Scope, Tag};
+use crate::event::{Batch, Event, Receipt, Scope, Tag};
 use crate::log::PluginLog;
 use crate::metrics::OutputCounters;
 use crate::net::Loops;
 use crate::output::BufferedOutput;
 use crate::plugin::{BoxFuture, Context, EmitError, Limit, Sink};
 use backup::Backup;
+use on_disk::OnDisk;
 use queue::Queue;
 use secondary::Secondary;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +61,8 @@ pub struct Remaining {
     pub records: usize,
     /// Chunks that an output has not let go of.
     pub stuck: usize,
+    /// Events that stay on disk.
+    pub kept: usize,
 }
 
 /// A buffered output with its buffer.
@@ -70,10 +74,13 @@ pub struct Delivery {
     settings: Settings,
     /// Whether the bytes of what is emitted are counted, as `enable_size_metrics` asks.
     counts_sizes: bool,
+    plugin: String,
     backup: Backup,
     overflow_line: Pace,
     // From here on what a successor takes over.
     limit: Arc<Limit>,
+    /// Where the buffer is on disk, if it is.
+    disk: Option<OnDisk>,
     stage: Arc<Stage>,
     queue: Arc<Queue>,
     counters: Arc<OutputCounters>,
@@ -98,12 +105,16 @@ impl Delivery {
             let message = "<secondary> with 'retry_forever', only unrecoverable errors are moved to secondary";
             context.diagnostics.warn("FLM0523", Some(element.span), message);
         }
-        let limit = Arc::new(Limit::within(settings.total_bytes, &context.host.memory_limit()));
+        let disk = OnDisk::resolve(&settings, element, context)?;
+        let memory = context.host.memory_limit();
+        let limit = Arc::new(if disk.is_some() { Limit::new(settings.total_bytes) } else { Limit::within(settings.total_bytes, &memory) });
         Ok(Arc::new(Delivery {
             id: Arc::from(context.id),
             log: context.log.clone(),
             secondary,
             counts_sizes: context.system.enable_size_metrics == Some(true),
+            plugin: element.plugin_type().unwrap_or_default().to_owned(),
+            disk,
             stage: Arc::new(Stage::new(settings.chunk, Arc::clone(&limit))),
             queue: Arc::default(),
             backup: Backup::new(context.system.root_dir.as_deref(), context.id, element.plugin_type(), output.is_packed()),
@@ -136,6 +147,11 @@ impl Delivery {
         &self.counters
     }
 
+    /// Takes up what waits on disk, before it is started. Blocks; fails where the folder of a file buffer cannot be used.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.log.enter(|| self.open_log())
+    }
+
     /// Starts the tasks.
     pub fn start(this: &Arc<Self>, loops: &Loops) {
         this.start_with(|task| loops.spawn(task));
@@ -155,8 +171,8 @@ impl Delivery {
         self.queue_staged();
     }
 
-    /// Ends the delivery: at once no more waiting for intervals and retries, and everything gets one more try. What is not delivered
-    /// within `wait` goes to the backup folder. The end begins with the call; the future tells when it is reached.
+    /// Ends the delivery: at once no more waiting for intervals and retries, and everything gets one more try, unless it is on disk and
+    /// may stay there. What is not delivered within `wait` stays on disk, or goes to the backup folder. The end begins with the call; the future tells when it is reached.
     pub fn stop(self: &Arc<Self>, wait: Duration) -> BoxFuture<'static, Remaining> {
         let deadline = Instant::now() + wait;
         self.phase.send_if_modified(|phase| {
@@ -169,7 +185,7 @@ impl Delivery {
         if self.settings.flush_at_shutdown {
             self.queue_staged();
         }
-        self.queue.end();
+        self.queue.end(self.is_kept());
         let this = Arc::clone(self);
         Box::pin(this.log.clone().run(async move { this.finish(deadline).await }))
     }
@@ -193,22 +209,41 @@ impl Delivery {
             let _ = timeout(LET_GO_WAIT, all).await;
         }
         self.has_ended.store(true, Ordering::SeqCst);
+        let staged = self.stage.leave_log();
         self.queue_staged();
         let left = self.queue.take_all();
-        let mut remaining = Remaining { chunks: left.len(), records: 0, stuck: self.queue.in_hand() - left.len() };
+        let mut remaining = Remaining { stuck: self.queue.in_hand() - left.len(), ..Remaining::default() };
         let reason = anyhow::anyhow!("the process ends");
         for waiting in left {
+            if waiting.body.is_some() {
+                remaining.kept += waiting.records();
+                waiting.receipts.iter().for_each(Receipt::refuse);
+                continue;
+            }
+            remaining.chunks += 1;
             remaining.records += waiting.chunk.records;
             self.give_up(waiting, &reason).await;
         }
-        if remaining != Remaining::default() {
-            let Remaining { chunks, records, stuck } = remaining;
+        if let Some((log, records)) = staged {
+            remaining.kept += records as usize;
+            let _ = tokio::task::spawn_blocking(move || log.log.shut()).await;
+        }
+        if remaining.kept > 0 {
+            crate::info!("events stay in the buffer on disk: records={} plugin_id={:?}", remaining.kept, self.id);
+        }
+        if (remaining.chunks, remaining.stuck) != (0, 0) {
+            let Remaining { chunks, records, stuck, .. } = remaining;
             crate::error!(
                 "not delivered before the end: chunks={chunks} records={records} still_being_written={stuck} plugin_id={:?}",
                 self.id
             );
         }
         remaining
+    }
+
+    /// Whether what waits can do so on disk until the next start.
+    fn is_kept(&self) -> bool {
+        self.disk.is_some() && !self.settings.flush_at_shutdown
     }
 
     fn queue_staged(&self) {
@@ -230,6 +265,9 @@ impl Delivery {
     /// Makes senders pause while more chunks wait than the writers have in hand: what is only waiting takes memory, and its turn comes
     /// no sooner by it. In an outage chunks wait for the server, and the buffer is there to be filled.
     fn pace(&self) {
+        if self.disk.is_some() {
+            return;
+        }
         let settings = &self.settings;
         let plenty = (settings.chunk.bytes as u64).saturating_mul(settings.flush_threads as u64 + 1);
         self.limit.set_crowded(self.queue.flowing_bytes() > plenty);
@@ -270,7 +308,7 @@ impl Sink for Delivery {
 
     fn limits(&self, _tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         if self.settings.overflow_action == OverflowAction::Block {
-            into.push(Arc::clone(&self.limit));
+            into.extend(self.all_limits().cloned());
         }
     }
 }

@@ -48,6 +48,8 @@ struct Inside {
     records: u64,
     in_hand: usize,
     is_ending: bool,
+    /// Whether what waits stays where it is.
+    is_left: bool,
 }
 
 /// Chunks between the stage and the output.
@@ -85,7 +87,7 @@ impl Queue {
     pub fn contents(&self) -> (BTreeSet<i64>, u64, u64) {
         let inside = self.lock();
         let waiting = || inside.ready.values().chain(inside.later.values()).chain(&inside.left);
-        let records = waiting().map(|waiting| waiting.chunk.records as u64).sum();
+        let records = waiting().map(|waiting| waiting.records() as u64).sum();
         (waiting().filter_map(|waiting| waiting.chunk.keys.timekey).collect(), records, inside.records.saturating_sub(records))
     }
 
@@ -99,10 +101,10 @@ impl Queue {
     /// Adds a chunk at the end.
     pub fn push(&self, closed: Closed) {
         let mut inside = self.lock();
-        let waiting = Waiting::new(closed.chunk, inside.next_number);
+        let waiting = Waiting::new(closed, inside.next_number);
         inside.next_number += 1;
         inside.bytes += waiting.counted;
-        inside.records += waiting.chunk.records as u64;
+        inside.records += waiting.records() as u64;
         inside.ready.insert(waiting.number, waiting);
         self.wake.notify_one();
     }
@@ -110,6 +112,9 @@ impl Queue {
     /// The next chunk to deliver, if there is one whose time has come.
     pub fn next(&self, now: Instant) -> Next {
         let mut inside = self.lock();
+        if inside.is_left {
+            return Next::End;
+        }
         inside.release_due(now);
         let found = inside.pick(now);
         match found.and_then(|number| inside.ready.remove(&number)) {
@@ -130,7 +135,7 @@ impl Queue {
         let mut inside = self.lock();
         inside.in_hand -= 1;
         inside.bytes = inside.bytes.saturating_sub(waiting.counted);
-        inside.records = inside.records.saturating_sub(waiting.chunk.records as u64);
+        inside.records = inside.records.saturating_sub(waiting.records() as u64);
         inside.end_probe(waiting.is_probe);
         if got_through {
             inside.end_outage();
@@ -210,7 +215,7 @@ impl Queue {
             (None, None) => None,
         }?;
         inside.bytes = inside.bytes.saturating_sub(taken.counted);
-        inside.records = inside.records.saturating_sub(taken.chunk.records as u64);
+        inside.records = inside.records.saturating_sub(taken.records() as u64);
         Some(taken)
     }
 
@@ -234,10 +239,11 @@ impl Queue {
         self.wake_all();
     }
 
-    /// The end is near: every chunk that waits gets one more try, and no failed one comes back.
-    pub fn end(&self) {
+    /// The end is near: every chunk that waits gets one more try, unless it can wait for the next start, and no failed one comes back.
+    pub fn end(&self, can_wait: bool) {
         let mut inside = self.lock();
         inside.is_ending = true;
+        inside.is_left = can_wait;
         let later = std::mem::take(&mut inside.later);
         inside.ready.extend(later.into_values().map(|waiting| (waiting.number, waiting)));
         inside.outage = None;

@@ -69,11 +69,11 @@ impl Delivery {
     }
 
     fn make_room(&self, records: usize) -> Result<Room, EmitError> {
-        let limit = &self.limit;
         match self.settings.overflow_action {
-            _ if !limit.is_full() => Ok(Room::Enough),
+            _ if !self.is_full() => Ok(Room::Enough),
             OverflowAction::Block
-                if self.settings.disable_chunk_backup || limit.used() < limit.max().saturating_add(SHARE_BEYOND_LIMIT) =>
+                if self.settings.disable_chunk_backup
+                    || self.all_limits().all(|limit| limit.used() < limit.max().saturating_add(SHARE_BEYOND_LIMIT)) =>
             {
                 Ok(Room::Enough)
             }
@@ -97,14 +97,15 @@ impl Delivery {
     }
 
     fn drop_oldest(&self, records: usize) -> Result<(), EmitError> {
-        while self.limit.is_full() {
+        while self.is_full() {
             let Some(oldest) = self.queue.take_oldest() else {
                 crate::error!("no queued chunks to be dropped for drop_oldest_chunk");
                 return Err(self.overflow(records));
             };
             crate::warning!("dropping oldest chunk to make space after buffer overflow chunk_id={:?}", oldest.chunk.hex());
             self.counters.drop_oldest_chunk_count.add(1);
-            self.counters.drop_oldest_records.add(oldest.chunk.records as u64);
+            self.counters.drop_oldest_records.add(oldest.records() as u64);
+            oldest.done();
             self.limit.give_back(oldest.counted + CHUNK_COST_BYTES);
         }
         Ok(())
@@ -133,7 +134,7 @@ impl Delivery {
         runs: &[(ChunkKeys, Run<'_>)],
         event_of: impl Fn(usize, usize) -> usize,
     ) -> Result<(), EmitError> {
-        let too_large = self.stage.append(runs, &mut |closed: Closed| self.push(closed));
+        let too_large = self.stage.append(runs, scope.receipt(), &mut |closed: Closed| self.push(closed));
         self.counters.emit_records.add(batch.len() as u64);
         if self.counts_sizes {
             self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());

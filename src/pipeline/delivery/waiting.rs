@@ -1,15 +1,24 @@
 //! A chunk on its way from the stage to the output, with what it has been through.
 
 use super::retry::Retry;
-use crate::buffer::{Chunk, Compress, RetrySettings, pack, unpack};
+use crate::buffer::{Chunk, Closed, Compress, RetrySettings, Stored, pack, unpack};
+use crate::event::Receipt;
 use std::io;
+use std::ops::Range;
 use tokio::time::Instant;
 
 /// A chunk on its way.
 #[derive(Debug)]
 pub struct Waiting {
-    /// The chunk; without bytes while it is packed.
+    /// The chunk; without bytes while it is packed or on disk, and with a part of it where it is read in parts.
     pub chunk: Chunk,
+    /// Where its bytes are, if not in memory.
+    pub body: Option<Box<dyn Stored>>,
+    /// Whether there is more than the part at hand, and about how many events that is.
+    has_more: bool,
+    beyond: usize,
+    /// Who waits for its delivery.
+    pub receipts: Vec<Receipt>,
     /// Its bytes, compressed.
     packed: Option<Packed>,
     /// Whether compressing it was tried, in vain.
@@ -35,9 +44,32 @@ struct Packed {
 
 impl Waiting {
     /// A chunk that has not been tried.
-    pub fn new(chunk: Chunk, number: u64) -> Waiting {
-        let counted = chunk.bytes.len() as u64;
-        Waiting { chunk, packed: None, is_incompressible: false, retry: None, faults: 0, number, is_probe: false, counted }
+    pub fn new(closed: Closed, number: u64) -> Waiting {
+        let Closed { chunk, bytes, body, receipts, .. } = closed;
+        Waiting {
+            chunk,
+            body,
+            has_more: false,
+            beyond: 0,
+            receipts,
+            packed: None,
+            is_incompressible: false,
+            retry: None,
+            faults: 0,
+            number,
+            is_probe: false,
+            counted: bytes,
+        }
+    }
+
+    /// How many events it has, those included that are not at hand.
+    pub fn records(&self) -> usize {
+        self.chunk.records + self.beyond
+    }
+
+    /// Whether there is more than the part at hand.
+    pub fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Counts a failure.
@@ -60,7 +92,7 @@ impl Waiting {
 
     /// Whether it makes sense to compress it.
     pub fn is_packable(&self, up_to: u64) -> bool {
-        self.packed.is_none() && !self.is_incompressible && self.chunk.bytes.len() as u64 <= up_to
+        self.body.is_none() && self.packed.is_none() && !self.is_incompressible && self.chunk.bytes.len() as u64 <= up_to
     }
 
     /// Compresses it, unless that gains nothing; takes a while. Gives the memory that is free now.
@@ -79,30 +111,59 @@ impl Waiting {
 
     /// How many bytes it takes as it is kept.
     pub fn kept_bytes(&self) -> u64 {
+        if self.body.is_some() {
+            return self.counted;
+        }
         self.packed.as_ref().map_or(self.chunk.bytes.len(), |packed| packed.bytes.len()) as u64
     }
 
-    /// Unpacks it for delivery; the packed bytes stay, for the case that it fails.
-    pub fn open(&mut self) -> io::Result<()> {
+    /// Reads or unpacks it for delivery, or the next part of it; what it is made from stays, for the case that it fails. Gives how many
+    /// events turned out to be gone.
+    pub fn open(&mut self) -> io::Result<usize> {
+        if let Some(body) = &self.body {
+            let all = self.chunk.records + std::mem::take(&mut self.beyond);
+            self.has_more = body.read(&mut self.chunk)?;
+            let rest = all.saturating_sub(self.chunk.records);
+            // How many there are is not quite known of what was found at the start.
+            self.beyond = if self.has_more { rest.max(1) } else { 0 };
+            return Ok(if self.has_more { 0 } else { rest });
+        }
         if let Some(packed) = &self.packed
             && self.chunk.bytes.is_empty()
         {
             self.chunk.bytes = unpack(packed.how, &packed.bytes, packed.length)?;
         }
-        Ok(())
+        Ok(0)
     }
 
-    /// Gives up the unpacked bytes if there are packed ones.
+    /// Gives up the bytes at hand if there are others to make them from.
     pub fn close(&mut self) -> Vec<u8> {
-        if self.packed.is_some() { std::mem::take(&mut self.chunk.bytes) } else { Vec::new() }
+        self.chunk.records += std::mem::take(&mut self.beyond);
+        self.has_more = false;
+        if self.packed.is_some() || self.body.is_some() { std::mem::take(&mut self.chunk.bytes) } else { Vec::new() }
     }
 
-    /// Makes what is left of it the chunk; gives the bytes that it had.
-    pub fn keep_rest(&mut self, bytes: Vec<u8>, records: usize) -> Vec<u8> {
+    /// Makes what is left of it the chunk: these ranges of the bytes at hand, and what is not at hand. Gives the bytes that it had.
+    pub fn keep_rest(&mut self, ranges: &[Range<usize>], records: usize) -> Vec<u8> {
+        let kept: usize = ranges.iter().map(Range::len).sum();
+        self.chunk.records = records;
+        if let Some(body) = &self.body {
+            body.keep(ranges);
+            self.counted = self.counted.saturating_sub((self.chunk.bytes.len() - kept) as u64);
+            return self.close();
+        }
+        let mut rest = Vec::with_capacity(kept);
+        ranges.iter().for_each(|range| rest.extend_from_slice(&self.chunk.bytes[range.clone()]));
         self.packed = None;
         self.is_incompressible = false;
-        self.chunk.records = records;
-        self.counted = bytes.len() as u64;
-        std::mem::replace(&mut self.chunk.bytes, bytes)
+        self.counted = kept as u64;
+        std::mem::replace(&mut self.chunk.bytes, rest)
+    }
+
+    /// Says that it is done with, wherever it is.
+    pub fn done(&self) {
+        if let Some(body) = &self.body {
+            body.done();
+        }
     }
 }

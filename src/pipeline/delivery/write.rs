@@ -1,19 +1,25 @@
 //! One delivery of one chunk, and what becomes of the chunk: done, tried again, handed to the secondary, or kept in the backup folder.
 
+use super::backup::Backup;
 use super::outage::Failure;
+use super::secondary::Secondary;
 use super::waiting::Waiting;
 use super::{Delivery, Phase};
 use crate::buffer::CHUNK_COST_BYTES;
 use crate::output::WriteError;
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// When a chunk can neither be delivered nor kept, it is tried again after this.
 const BACKUP_RETRY: Duration = Duration::from_secs(60);
+/// When a chunk cannot be read from the disk, it is tried again after this.
+const READ_RETRY: Duration = Duration::from_secs(10);
 
 /// Runs a plugin's delivery; a panic in it is a failure of the chunk and not the end of the task.
 pub(super) async fn guarded(writing: impl Future<Output = Result<(), WriteError>>) -> Result<(), WriteError> {
@@ -26,35 +32,91 @@ pub(super) async fn guarded(writing: impl Future<Output = Result<(), WriteError>
 }
 
 impl Delivery {
-    /// Tries one chunk. `false` says that there is no time for more.
+    /// Tries one chunk, all of its parts. `false` says that there is no time for more.
     pub(super) async fn deliver(&self, mut waiting: Box<Waiting>, phase: &mut watch::Receiver<Phase>) -> bool {
-        if let Err(error) = waiting.open() {
-            self.give_up(*waiting, &anyhow::Error::from(error).context("a waiting chunk cannot be unpacked")).await;
-            return true;
-        }
-        let began = Instant::now();
-        let secondary = self.secondary.as_ref().filter(|_| waiting.is_for_secondary(began));
-        let chunk = &waiting.chunk;
-        let written = tokio::select! {
-            written = async {
-                match secondary {
-                    Some(secondary) => secondary.write(chunk).await,
-                    None => guarded(self.output.write(chunk)).await,
+        loop {
+            let Some(opened) = self.open(waiting).await else { return true };
+            waiting = opened;
+            let began = Instant::now();
+            let secondary = self.secondary.as_ref().filter(|_| waiting.is_for_secondary(began));
+            let chunk = &waiting.chunk;
+            let written = tokio::select! {
+                written = async {
+                    match secondary {
+                        Some(secondary) => secondary.write(chunk).await,
+                        None => guarded(self.output.write(chunk)).await,
+                    }
+                } => Some(written),
+                _ = phase.wait_for(|phase| *phase == Phase::Abandoned) => None,
+            };
+            let Some(written) = written else {
+                drop(waiting.close());
+                self.queue.give_back(*waiting);
+                return false;
+            };
+            self.count_write(began, secondary.is_some());
+            match written {
+                Ok(()) if waiting.has_more() => self.part_delivered(&mut waiting),
+                Ok(()) => {
+                    self.delivered(*waiting, secondary.is_some());
+                    return true;
                 }
-            } => Some(written),
-            _ = phase.wait_for(|phase| *phase == Phase::Abandoned) => None,
-        };
-        let Some(written) = written else {
-            drop(waiting.close());
-            self.queue.give_back(*waiting);
-            return false;
-        };
-        self.count_write(began, secondary.is_some());
-        match written {
-            Ok(()) => self.delivered(*waiting, secondary.is_some()),
-            Err(error) => self.failed(waiting, error, began, secondary.is_some()).await,
+                Err(error) => {
+                    self.failed(waiting, error, began, secondary.is_some()).await;
+                    return true;
+                }
+            }
         }
-        true
+    }
+
+    /// Gets the bytes of a chunk, or of its next part; `None` where there is nothing to deliver for now.
+    async fn open(&self, mut waiting: Box<Waiting>) -> Option<Box<Waiting>> {
+        if waiting.body.is_none() {
+            return match waiting.open() {
+                Ok(_) => Some(waiting),
+                Err(error) => {
+                    self.give_up(*waiting, &anyhow::Error::from(error).context("a waiting chunk cannot be unpacked")).await;
+                    None
+                }
+            };
+        }
+        let (counted, records) = (waiting.counted, waiting.records() as u64);
+        let opening = tokio::task::spawn_blocking(move || {
+            let opened = waiting.open();
+            (waiting, opened)
+        });
+        match opening.await {
+            Ok((waiting, Ok(gone))) => {
+                self.counters.lost_records.add(gone as u64);
+                self.queue.progressed(waiting.counted, waiting.counted, gone, false);
+                if waiting.chunk.records > 0 {
+                    return Some(waiting);
+                }
+                self.release(*waiting, false);
+                None
+            }
+            Ok((mut waiting, Err(error))) => {
+                crate::error!(
+                    "cannot read a chunk of the buffer, it is tried again later chunk={:?} error=\"{error}\"",
+                    waiting.chunk.hex()
+                );
+                drop(waiting.close());
+                self.queue.postpone(*waiting, READ_RETRY);
+                None
+            }
+            Err(error) => {
+                // It is still on the disk, and comes again with the next start.
+                crate::error!("cannot read a chunk of the buffer error=\"{error}\"");
+                self.queue.forget(counted, records);
+                None
+            }
+        }
+    }
+
+    /// A part of a chunk was delivered, and the next one is to be read.
+    fn part_delivered(&self, waiting: &mut Waiting) {
+        let records = waiting.records() - waiting.chunk.records;
+        self.keep_rest(waiting, &[], records);
     }
 
     fn count_write(&self, began: Instant, by_secondary: bool) {
@@ -99,6 +161,7 @@ impl Delivery {
 
     /// A chunk is done with: its memory and its share of the limit are free.
     fn release(&self, waiting: Waiting, got_through: bool) {
+        waiting.done();
         self.queue.done(&waiting, got_through);
         self.pace();
         self.limit.give_back(waiting.counted + CHUNK_COST_BYTES);
@@ -111,8 +174,9 @@ impl Delivery {
         let reason = match error {
             WriteError::Unrecoverable(reason) => return self.unrecoverable(*waiting, &reason, by_secondary).await,
             WriteError::Retry(reason) => reason,
-            WriteError::Partial { bytes, records, reason } => {
-                self.keep_rest(&mut waiting, bytes, records);
+            WriteError::Partial { remaining, records, reason } => {
+                let beyond = waiting.records() - waiting.chunk.records;
+                self.keep_rest(&mut waiting, &remaining, records + beyond);
                 reason
             }
         };
@@ -133,8 +197,8 @@ impl Delivery {
     }
 
     /// Part of a chunk was delivered: the rest is the chunk now. Progress starts the counting of failures anew.
-    fn keep_rest(&self, waiting: &mut Waiting, bytes: Vec<u8>, records: usize) {
-        let settled = waiting.chunk.records.saturating_sub(records);
+    fn keep_rest(&self, waiting: &mut Waiting, ranges: &[Range<usize>], records: usize) {
+        let settled = waiting.records().saturating_sub(records);
         let otherwise = self.count_settled(waiting);
         if settled > 0 {
             self.note_success(true);
@@ -142,37 +206,45 @@ impl Delivery {
             self.counters.delivered_records.add(settled.saturating_sub(otherwise) as u64);
         }
         let before = waiting.counted;
-        self.stage.recycle(waiting.keep_rest(bytes, records));
+        self.stage.recycle(waiting.keep_rest(ranges, records));
         self.limit.take(waiting.counted);
         self.limit.give_back(before);
         self.queue.progressed(before, waiting.counted, settled, settled > 0);
     }
 
-    async fn limit_reached(&self, mut waiting: Waiting, reason: &anyhow::Error, by_secondary: bool) {
+    async fn limit_reached(&self, waiting: Waiting, reason: &anyhow::Error, by_secondary: bool) {
         let steps = waiting.retry.as_ref().map_or(0, |retry| retry.steps);
         // Fluentd: the whole queue is dropped, with chunks that were never tried.
         crate::error!(
             "Hit limit for retries. giving up this chunk only. chunk={:?} retry_times={steps} records={} {}",
             waiting.chunk.hex(),
-            waiting.chunk.records,
+            waiting.records(),
             describe(reason)
         );
-        if let Err(error) = waiting.open() {
-            return self.give_up(waiting, &error.into()).await;
-        }
         match &self.secondary {
-            Some(secondary) if !by_secondary => match secondary.write(&waiting.chunk).await {
-                Ok(()) => {
-                    self.counters.write_secondary_count.add(1);
-                    self.delivered(waiting, true);
-                }
-                Err(error) => self.give_up(waiting, &error.into_reason()).await,
-            },
+            Some(secondary) if !by_secondary => self.hand_over(waiting, secondary).await,
             _ => self.give_up(waiting, reason).await,
         }
     }
 
-    async fn unrecoverable(&self, waiting: Waiting, reason: &anyhow::Error, by_secondary: bool) {
+    /// Gives a chunk to the secondary, all of its parts, once.
+    async fn hand_over(&self, waiting: Waiting, secondary: &Secondary) {
+        let mut waiting = Box::new(waiting);
+        loop {
+            let Some(opened) = self.open(waiting).await else { return };
+            waiting = opened;
+            match secondary.write(&waiting.chunk).await {
+                Ok(()) if waiting.has_more() => self.part_delivered(&mut waiting),
+                Ok(()) => {
+                    self.counters.write_secondary_count.add(1);
+                    return self.delivered(*waiting, true);
+                }
+                Err(error) => return self.give_up(*waiting, &error.into_reason()).await,
+            }
+        }
+    }
+
+    async fn unrecoverable(&self, mut waiting: Waiting, reason: &anyhow::Error, by_secondary: bool) {
         let said = describe(reason);
         match &self.secondary {
             Some(_) if by_secondary => crate::warning!("got unrecoverable error in secondary. {said}"),
@@ -184,6 +256,10 @@ impl Delivery {
                 crate::warning!("got unrecoverable error in primary. Skip retry and flush chunk to secondary {said}");
                 self.counters.write_secondary_count.add(1);
                 match secondary.write(&waiting.chunk).await {
+                    Ok(()) if waiting.has_more() => {
+                        self.part_delivered(&mut waiting);
+                        return self.hand_over(waiting, secondary).await;
+                    }
                     Ok(()) => return self.delivered(waiting, true),
                     Err(error) => crate::warning!("got an error in secondary for unrecoverable error {}", describe(&error.into_reason())),
                 }
@@ -194,7 +270,7 @@ impl Delivery {
 
     /// To the backup folder. Where that fails too the chunk waits, and comes back here later.
     pub(super) async fn give_up(&self, mut waiting: Waiting, reason: &anyhow::Error) {
-        let records = waiting.chunk.records as u64;
+        let records = waiting.records() as u64;
         if self.settings.disable_chunk_backup {
             crate::warning!("disable_chunk_backup is true. {} chunk is thrown away", waiting.chunk.hex());
             self.counters.lost_records.add(records);
@@ -204,22 +280,29 @@ impl Delivery {
         let backup = self.backup.clone();
         let said = format!("{reason:#}");
         let kept = tokio::task::spawn_blocking(move || {
-            let kept = waiting.open().and_then(|()| backup.keep(&waiting.chunk, &said));
+            let kept = keep_all(&mut waiting, &backup, &said);
             (waiting, kept)
         });
-        match kept.await {
+        let kept = kept.await;
+        if let Ok((waiting, _)) = &kept {
+            // Parts that are kept already are settled.
+            self.queue.progressed(counted, waiting.counted, records as usize - waiting.records(), false);
+            self.limit.give_back(counted - waiting.counted);
+        }
+        match kept {
             Ok((waiting, Ok(path))) => {
                 crate::warning!("bad chunk is moved to {}", path.display());
                 self.counters.backup_records.add(records);
                 self.release(waiting, false);
             }
-            Ok((waiting, Err(error))) => {
+            Ok((mut waiting, Err(error))) => {
                 let path = self.backup.path(&waiting.chunk);
                 crate::error!("failed to keep a chunk of {records} events path={path:?} error=\"{error}\" after {}", describe(reason));
                 if self.queue.is_ending() {
                     self.counters.lost_records.add(records);
                     self.release(waiting, false);
                 } else {
+                    drop(waiting.close());
                     self.queue.postpone(waiting, BACKUP_RETRY);
                 }
             }
@@ -230,6 +313,20 @@ impl Delivery {
                 self.limit.give_back(counted + CHUNK_COST_BYTES);
             }
         }
+    }
+}
+
+/// Keeps all parts of a chunk in the backup folder; the path of the last one.
+fn keep_all(waiting: &mut Waiting, backup: &Backup, reason: &str) -> io::Result<PathBuf> {
+    loop {
+        // What was read for the delivery may be a part in the middle, which comes first of what is left.
+        waiting.open()?;
+        let path = backup.keep(&waiting.chunk, reason)?;
+        if !waiting.has_more() {
+            return Ok(path);
+        }
+        let rest = waiting.records() - waiting.chunk.records;
+        drop(waiting.keep_rest(&[], rest));
     }
 }
 

@@ -22,7 +22,7 @@ async fn a_dead_server_does_not_hold_up_the_end_and_nothing_is_lost() {
     rig.emit("t", 0..100).unwrap();
     pass(100.0).await;
     let before = (rig.attempts().len(), tokio::time::Instant::now());
-    assert_eq!(rig.stop(20).await, Remaining { chunks: 100, records: 100, stuck: 0 });
+    assert_eq!(rig.stop(20).await, Remaining { chunks: 100, records: 100, stuck: 0, kept: 0 });
     assert!(before.1.elapsed() < Duration::from_secs(1));
     assert!(rig.attempts().len() <= before.0 + 2);
     assert_eq!(rig.backed_up(), (0..100).collect::<Vec<_>>());
@@ -34,7 +34,7 @@ async fn a_hanging_server_holds_up_the_end_for_its_time_only() {
     rig.emit("t", 0..5).unwrap();
     pass(1.0).await;
     let begin = tokio::time::Instant::now();
-    assert_eq!(rig.stop(7).await, Remaining { chunks: 5, records: 5, stuck: 0 });
+    assert_eq!(rig.stop(7).await, Remaining { chunks: 5, records: 5, stuck: 0, kept: 0 });
     assert_eq!(begin.elapsed().as_secs(), 7);
     assert_eq!(rig.backed_up(), (0..5).collect::<Vec<_>>());
 }
@@ -45,7 +45,7 @@ async fn chunks_that_wait_for_a_retry_get_one_at_the_end() {
     let rig = Rig::start(config, |nth, numbers| if nth < 3 || numbers == [3] { Act::Fail } else { Act::Take });
     rig.emit("t", 0..4).unwrap();
     pass(10.0).await;
-    assert_eq!(rig.stop(20).await, Remaining { chunks: 1, records: 1, stuck: 0 });
+    assert_eq!(rig.stop(20).await, Remaining { chunks: 1, records: 1, stuck: 0, kept: 0 });
     assert_eq!((rig.taken(), rig.backed_up()), (vec![0, 1, 2], vec![3]));
 }
 

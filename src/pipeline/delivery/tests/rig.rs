@@ -119,8 +119,9 @@ async fn perform(act: Act, chunk: &Chunk) -> Result<(), WriteError> {
         Act::Panic => panic!("a fault in the output"),
         Act::Hang => std::future::pending().await,
         Act::TakeFirst(count) => {
-            let rest: Vec<&[u8]> = Entries::new(&chunk.bytes).map(|entry| entry.unwrap().whole).skip(count).collect();
-            Err(WriteError::Partial { bytes: rest.concat(), records: rest.len(), reason: anyhow::anyhow!("429 for some") })
+            let taken: usize = Entries::new(&chunk.bytes).take(count).map(|entry| entry.unwrap().whole.len()).sum();
+            let remaining = std::iter::once(taken..chunk.bytes.len()).collect();
+            Err(WriteError::Partial { remaining, records: chunk.records.saturating_sub(count), reason: anyhow::anyhow!("429 for some") })
         }
     }
 }

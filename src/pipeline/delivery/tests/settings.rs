@@ -24,7 +24,12 @@ fn contradictions_are_refused_in_the_usual_words() {
         ("<buffer \"a b\">\n</buffer>", "chunk_keys specification includes invalid char"),
         ("<buffer $['a']>\n</buffer>", "in chunk_keys: in chunk_keys: bracket notation is not allowed"),
         ("<buffer>\n@type disk\n</buffer>", "Unknown buffer plugin 'disk'"),
-        ("<buffer>\n@type file\npath /tmp/x\n</buffer>", "parameter '@type' of <buffer>: buffer type 'file' is not supported yet"),
+        ("<buffer>\n@type file\n</buffer>", "buffer path is not configured. specify 'path' in <buffer>"),
+        (
+            "<buffer>\n@type file\npath /tmp/x\nfsync sometimes\n</buffer>",
+            "fsync: valid options are always,interval,never but got sometimes",
+        ),
+        ("<buffer>\nfsync always\n</buffer>", "parameter 'fsync' in <buffer> is not used: the buffer is in memory"),
         ("<buffer>\nflush_mode sometimes\n</buffer>", "flush_mode: valid options are default,lazy,interval,immediate but got sometimes"),
         ("<buffer>\n</buffer>\n<buffer>\n</buffer>", "'<buffer>' section cannot be written twice or more"),
         (
