@@ -177,6 +177,11 @@ impl Decoder {
         self.stream.take_consumed()
     }
 
+    /// Whether the sender of what is to be emitted now, or of some of it, wants to know that it was taken.
+    pub fn is_ack_wanted(&self) -> bool {
+        self.acks.len() > self.confirmed
+    }
+
     /// The acks to be written now.
     pub fn acks(&self) -> &[u8] {
         &self.acks[..self.confirmed]

@@ -289,8 +289,8 @@ impl Graph<'_> {
     /// Two buffers in one place would take each other's files.
     fn check_buffer_path(&self, delivery: &Delivery, section: &Element) -> Result<(), Refused> {
         let Some((path, kind)) = delivery.buffer_path() else { return Ok(()) };
-        let deliveries = self.deliveries.borrow();
-        let other = deliveries.iter().filter_map(|other| other.buffer_path()).find(|(theirs, _)| *theirs == path);
+        let outputs = self.outputs.borrow();
+        let other = outputs.iter().filter_map(|other| other.delivery.buffer_path()).find(|(theirs, _)| *theirs == path);
         let Some((_, other)) = other else { return Ok(()) };
         let message = format!("Other '{other}' plugin already use same buffer path: type = {kind}, buffer path = {path}");
         let span = section.section("buffer").map_or(section.span, |buffer| buffer.span);

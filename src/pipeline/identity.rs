@@ -87,11 +87,14 @@ impl Predecessor {
     pub(super) fn place(&self, mut new: Placed, claimed: &[Placed]) -> Placed {
         let is_free = |old: &&Placed| !claimed.iter().any(|other| other.is_or_was(&old.delivery));
         let mut free = self.outputs.iter().filter(|old| old.worker == new.worker).filter(is_free);
+        let path = new.delivery.buffer_path().map(|(path, _)| path);
+        // A buffer on disk is one output's only: whoever has its path goes on with it.
+        let by_path = free.clone().find(|old| path.is_some() && old.delivery.buffer_path().map(|(path, _)| path) == path);
         let found = match &new.id {
             Some(id) => free.find(|old| old.id.as_ref() == Some(id)),
             None => free.find(|old| old.id.is_none() && old.text == new.text),
         };
-        let Some(old) = found else { return new };
+        let Some(old) = found.or(by_path) else { return new };
         if old.text == new.text {
             return Placed { delivery: Arc::clone(&old.delivery), origin: Origin::Kept, ..new };
         }

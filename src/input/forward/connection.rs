@@ -3,7 +3,8 @@
 //! What the bytes mean is the business of the forward room. An idle connection holds no buffer.
 
 use super::super::Seat;
-use crate::event::{Scratch, Tag, Value};
+use super::owed::{AckAt, Broken, Owed};
+use crate::event::{Answer, Claim, Scratch, Tag, Value};
 use crate::forward::{Decoder, Fault, Next, Rules, spare};
 use crate::log::{self, Level, PluginLog};
 use crate::net::{Peer, Stream, name_of};
@@ -17,12 +18,16 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A peer that began a message has to go on with it within this time. Between messages it may be silent for ever, as containers are.
 const HALF_MESSAGE_WAIT: Duration = Duration::from_secs(300);
 /// A peer that asks for acks has to read them.
 const ACK_WAIT: Duration = Duration::from_secs(60);
+/// At the end, for acks of what is on its way into a buffer.
+const LAST_ACKS_WAIT: Duration = Duration::from_secs(3);
+/// Sent and not acknowledged: a sender waits so long by default, and so do we.
+pub(in crate::input) const ACK_TIMEOUT: Duration = Duration::from_secs(190);
 /// At the end, for what may still be on its way from a peer.
 const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
 /// At the end, for a peer that goes on and on sending.
@@ -84,12 +89,27 @@ pub(in crate::input) fn take_seat(running: &Seat, new: &SetupSeat, emitter: Emit
 }
 
 /// Parameters that concern the connection rather than the messages.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in crate::input) struct Options {
+    pub ack_at: AckAt,
+    pub ack_timeout: Duration,
     pub deny_keepalive: bool,
     pub resolve_hostname: bool,
     pub source_address_key: Option<String>,
     pub source_hostname_key: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            ack_at: AckAt::Buffered,
+            ack_timeout: ACK_TIMEOUT,
+            deny_keepalive: false,
+            resolve_hostname: false,
+            source_address_key: None,
+            source_hostname_key: None,
+        }
+    }
 }
 
 /// Why a connection ends before its peer ends it.
@@ -98,10 +118,22 @@ enum End {
     Fault(Fault),
     /// The pipeline did not take the events.
     Refused(EmitError),
+    /// An ack cannot be sent.
+    NoAck(Broken),
     /// Unfinished messages take too much memory.
     Memory,
     /// The socket failed; not worth a line.
     Socket,
+}
+
+/// What a connection waits for.
+enum Waited {
+    /// Bytes, behind the beginning that was kept.
+    Input(Vec<u8>),
+    /// Something may have become of an ack.
+    Acks,
+    /// The peer has ended, or time is over.
+    End,
 }
 
 /// Serves a connection to its end.
@@ -112,10 +144,23 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
         let host = host_of(&peer, setup.options.resolve_hostname).await;
         crate::trace!("connected fluent socket addr={:?} port={}", peer.address(), peer.port());
         let decoder = Decoder::new(Arc::clone(&setup.rules), host.clone());
-        let address = peer.address();
-        let mut connection =
-            Connection { stream, peer, address, host, decoder, shared, setup, is_last: false, rest: Vec::new(), held: None, counted: 0 };
-        if let Err(end) = connection.run().await {
+        let mut connection = Connection {
+            stream,
+            address: peer.address(),
+            peer,
+            host,
+            decoder,
+            shared,
+            setup,
+            owed: Owed::default(),
+            is_last: false,
+            rest: Vec::new(),
+            held: None,
+            counted: 0,
+        };
+        let ended = connection.run().await;
+        let settled = connection.settle_all(matches!(ended, Err(End::Socket | End::NoAck(_)))).await;
+        if let Err(end) = ended.and(settled) {
             connection.say(&end);
         }
         // What is written already goes out before the connection is gone.
@@ -141,6 +186,8 @@ struct Connection {
     shared: Shared,
     /// What counts at the moment.
     setup: Arc<Setup>,
+    /// Acks of what is on its way into the buffers.
+    owed: Owed,
     /// The end came while there was no room: nothing more is read.
     is_last: bool,
     /// The beginning of a message, where that is small.
@@ -158,7 +205,14 @@ impl Connection {
             if last_call.is_none() && self.shared.stop.is_stopped() {
                 last_call = Some(Instant::now() + LAST_MESSAGES_WAIT);
             }
-            let Some(mut input) = self.more(last_call).await? else { return Ok(()) };
+            let mut input = match self.more(last_call).await? {
+                Waited::Input(input) => input,
+                Waited::Acks => {
+                    self.settle().await?;
+                    continue;
+                }
+                Waited::End => return Ok(()),
+            };
             self.follow();
             let result = self.handle(&input).await;
             self.answer().await?;
@@ -182,13 +236,14 @@ impl Connection {
         }
     }
 
-    /// Waits for bytes and gives them, behind the beginning that was kept; `None` at the end.
-    async fn more(&mut self, last_call: Option<Instant>) -> Result<Option<Vec<u8>>, End> {
+    /// Waits for bytes, unless too many acks are owed, and for what becomes of those.
+    async fn more(&mut self, last_call: Option<Instant>) -> Result<Waited, End> {
         let is_inside = self.decoder.is_inside();
         let mut stop = self.shared.stop.clone();
+        let may_read = !self.owed.is_full();
         let read = read(&mut self.stream, &mut self.held, &mut self.rest);
         let result = match last_call {
-            Some(end) if Instant::now() > end => return Ok(None),
+            Some(end) if Instant::now() > end => return Ok(Waited::End),
             Some(_) => timeout(LAST_BYTES_WAIT, read).await.ok(),
             None => {
                 let read = async {
@@ -199,16 +254,17 @@ impl Connection {
                 };
                 tokio::select! {
                     biased;
-                    result = read => result,
+                    () = self.owed.changed() => return Ok(Waited::Acks),
+                    result = read, if may_read => result,
                     // The caller looks at the stop again and comes back for what is there already.
-                    () = stop.wait() => return Ok(Some(self.take_kept())),
+                    () = stop.wait() => return Ok(Waited::Input(self.take_kept())),
                 }
             }
         };
         match result {
-            Some(Ok(input)) => Ok(input),
+            Some(Ok(Some(input))) => Ok(Waited::Input(input)),
             Some(Err(_)) => Err(End::Socket),
-            None => Ok(None),
+            Some(Ok(None)) | None => Ok(Waited::End),
         }
     }
 
@@ -222,39 +278,47 @@ impl Connection {
             match self.decoder.next(input).map_err(End::Fault)? {
                 Next::More => return Ok(()),
                 Next::Emit(tag) => {
-                    let permit = self.permit(&tag).await;
+                    let permit = self.permit(&tag).await?;
                     let result = self.emit(input, &tag, permit.as_ref());
                     self.decoder.emitted(result.is_ok());
-                    result?;
+                    self.owe(result?);
                 }
             }
         }
     }
 
     /// Leave to emit; `None` where the end came first, when what was received is emitted nevertheless.
-    async fn permit(&mut self, tag: &Tag) -> Option<Permit> {
-        let Shared { current, stop } = &mut self.shared;
+    async fn permit(&mut self, tag: &Tag) -> Result<Option<Permit>, End> {
         loop {
+            let Shared { current, stop } = &mut self.shared;
             tokio::select! {
                 biased;
-                permit = self.setup.emitter.reserve(tag) => return Some(permit),
+                permit = self.setup.emitter.reserve(tag) => return Ok(Some(permit)),
                 () = stop.wait() => {
                     self.is_last = true;
-                    return None;
+                    return Ok(None);
                 }
                 // What there was no room for may go elsewhere now.
-                Ok(()) = current.changed() => {}
+                Ok(()) = current.changed() => self.setup = Arc::clone(&current.borrow_and_update()),
+                () = self.owed.changed() => {}
             }
-            self.setup = Arc::clone(&current.borrow_and_update());
+            self.settle().await?;
         }
     }
 
-    fn emit(&mut self, input: &[u8], tag: &Tag, permit: Option<&Permit>) -> Result<(), End> {
+    /// Emits a batch; the claim to its acks, where they have to wait.
+    fn emit(&mut self, input: &[u8], tag: &Tag, permit: Option<&Permit>) -> Result<Option<Claim>, End> {
         let scratch = Scratch::take();
         let scope = scratch.scope();
+        let mut claim = None;
+        if self.decoder.is_ack_wanted() && self.setup.options.ack_at != AckAt::Received {
+            let (receipt, asked) = self.owed.ask(self.setup.options.ack_at);
+            scope.ask(receipt);
+            claim = Some(asked);
+        }
         let mut batch = self.decoder.batch(input, &scope).map_err(End::Fault)?;
         if batch.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let options = &self.setup.options;
         for (key, value) in [(&options.source_address_key, &self.address), (&options.source_hostname_key, &self.host)] {
@@ -269,8 +333,40 @@ impl Connection {
         };
         match result {
             Err(error) if !error.settled => Err(End::Refused(error)),
-            _ => Ok(()),
+            _ => Ok(claim),
         }
+    }
+
+    /// Keeps the acks of what was emitted back until its claim is settled.
+    fn owe(&mut self, claim: Option<Claim>) {
+        if let Some(claim) = claim.filter(|claim| claim.answer() != Answer::Ack || !self.owed.is_empty()) {
+            self.owed.push(claim, self.decoder.acks(), self.setup.options.ack_timeout);
+            self.decoder.acks_written();
+        }
+    }
+
+    /// Writes the acks that were kept back and are settled now.
+    async fn settle(&mut self) -> Result<(), End> {
+        let acks = self.owed.take_settled().map_err(End::NoAck)?;
+        if acks.is_empty() {
+            return Ok(());
+        }
+        match timeout(ACK_WAIT, self.stream.write_all(&acks)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(End::Socket),
+        }
+    }
+
+    /// At the end: waits a while for the acks that are still owed. `is_broken` is whether none can be sent any more.
+    async fn settle_all(&mut self, is_broken: bool) -> Result<(), End> {
+        let end = Instant::now() + LAST_ACKS_WAIT;
+        while !is_broken && !self.owed.is_empty() {
+            if timeout_at(end, self.owed.changed()).await.is_err() {
+                return Ok(());
+            }
+            self.settle().await?;
+        }
+        Ok(())
     }
 
     /// Writes the acks of what has been taken.
@@ -310,6 +406,11 @@ impl Connection {
             End::Socket => return,
             End::Fault(fault) => (fault.class(), fault.to_string()),
             End::Refused(error) => (error.class, error.message.clone()),
+            End::NoAck(Broken::Refused) => ("IOError", "the buffer could not store what was received: it is not acknowledged".to_owned()),
+            End::NoAck(Broken::Late) => {
+                let limit = self.setup.options.ack_timeout;
+                ("Timeout::Error", format!("what was received could not be acknowledged within {limit:?}, the sender has to send it again"))
+            }
             End::Memory => ("NoMemoryError", format!("unfinished messages of all connections take more than {MAX_HELD_BYTES} bytes")),
         };
         let port = self.peer.port().to_string();

@@ -2,6 +2,7 @@
 
 pub(super) mod connection;
 mod heartbeat;
+mod owed;
 
 use super::{Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
@@ -10,6 +11,7 @@ use crate::log::PluginLog;
 use crate::net::{Listener, Loops, SocketOptions, bind_udp};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
 use connection::{Options, Setup, SetupSeat, Shared, serve};
+use owed::AckAt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,11 @@ crate::section! {
         pub tag: Option<String>,
         /// What is put before the tag, with a dot.
         pub add_tag_prefix: Option<String>,
+        /// When a sender that asks for it gets its ack: at once (`received`), when all buffers on the way of its events hold them as
+        /// durably as they can (`buffered`), or when all outputs have delivered them (`delivered`).
+        pub ack_at: AckAt = "buffered",
+        /// An ack that cannot be sent within this time is none: the connection is closed, and the sender has to send again.
+        pub ack_timeout: Seconds = "190",
     }
     sections { "security": one(Security), "transport": one(Transport) }
 }
@@ -138,6 +145,8 @@ impl Forward {
             skip_invalid_event: params.skip_invalid_event,
         };
         let options = Options {
+            ack_at: params.ack_at,
+            ack_timeout: params.ack_timeout.duration(),
             deny_keepalive: params.deny_keepalive,
             resolve_hostname: params.resolve_hostname.unwrap_or(params.source_hostname_key.is_some()),
             source_address_key: params.source_address_key,

@@ -5,6 +5,7 @@ use super::{Delivery, Phase};
 use crate::buffer::{Compress, FlushMode};
 use crate::event::EventTime;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -66,7 +67,9 @@ impl Delivery {
         }
         let now = Instant::now();
         let clock = EventTime::now().sec;
-        let age = self.due_age();
+        // Asked before the stage is emptied: whoever comes meanwhile sets it again.
+        let is_awaited = self.is_awaited.swap(false, Ordering::SeqCst);
+        let age = if is_awaited { Some(Duration::ZERO) } else { self.due_age() };
         self.stage.close(
             |since| age.is_some_and(|age| now.duration_since(since) >= age),
             |slice| self.settings.keys.time.as_ref().is_some_and(|slices| slices.is_over(slice, clock)),
@@ -75,6 +78,9 @@ impl Delivery {
                 self.queue.ready() < self.settings.queued_chunks
             },
         );
+        if is_awaited && !self.stage.is_empty() {
+            self.is_awaited.store(true, Ordering::SeqCst);
+        }
     }
 
     /// The age at which chunks are due; `None` where age does not matter.

@@ -9,7 +9,8 @@ use std::sync::{Arc, PoisonError};
 impl Delivery {
     /// Whether this one's chunks can be delivered by `other` as they are.
     pub fn can_pass_to(&self, other: &Delivery) -> bool {
-        self.output.is_packed() == other.output.is_packed() && self.disk.is_some() == other.disk.is_some()
+        let place = |delivery: &Delivery| delivery.disk.as_ref().map(|disk| disk.location.clone());
+        self.output.is_packed() == other.output.is_packed() && place(self) == place(other)
     }
 
     /// Makes one that was built and not started the successor of a running one. Nothing changes for either before [`Delivery::replace`].

@@ -91,6 +91,8 @@ pub struct Delivery {
     phase: Arc<watch::Sender<Phase>>,
     has_ended: Arc<AtomicBool>,
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Whether somebody waits for the delivery of what is staged.
+    is_awaited: AtomicBool,
     /// Whether a successor has taken over.
     replaced: watch::Sender<bool>,
 }
@@ -125,6 +127,7 @@ impl Delivery {
             phase: Arc::new(watch::channel(Phase::Running).0),
             has_ended: Arc::default(),
             tasks: Arc::default(),
+            is_awaited: AtomicBool::new(false),
             replaced: watch::channel(false).0,
             output,
             settings,
@@ -278,7 +281,11 @@ impl Delivery {
     }
 
     /// After events have been staged: those who wait for that, and the end, have to know.
-    fn after_append(&self) {
+    fn after_append(&self, receipt: Option<&Receipt>) {
+        if receipt.is_some_and(Receipt::until_delivered) {
+            self.is_awaited.store(true, Ordering::SeqCst);
+            self.queue_due();
+        }
         if self.is_chunk_an_emit() {
             self.queue_staged();
         } else if self.settings.flush_mode == FlushMode::Immediate {

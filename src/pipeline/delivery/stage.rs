@@ -59,7 +59,7 @@ impl Delivery {
             }
             _ => self.append_groups(scope, tag, batch),
         };
-        self.after_append();
+        self.after_append(scope.receipt());
         result
     }
 
