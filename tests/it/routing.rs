@@ -133,8 +133,9 @@ fn unmatched_tags_are_warned_about_at_growing_intervals() {
     sender.event("a", "{}");
     assert_eq!(via(&daemon, 1), ["a a"]);
     daemon.wait_for("the warnings as events", |lines| lines.iter().filter(|line| line.contains(" fluent.warn: {")).count() == 3);
-    let warned = daemon.log().iter().filter(|line| line.contains("no patterns matched tag=\"b\"")).count();
-    assert_eq!(warned, 3, "at the first, second and fourth event");
+    let warnings = |lines: &[String]| lines.iter().filter(|line| line.contains("no patterns matched tag=\"b\"")).count();
+    daemon.wait_for_log("the warnings", |lines| warnings(lines) >= 3);
+    assert_eq!(warnings(&daemon.log()), 3, "at the first, second and fourth event");
 }
 
 #[test]
