@@ -1,11 +1,12 @@
 //! The events in one of Fluentd's chunks: unpacked where they are compressed, and looked through for damage.
 
 use super::find::Found;
-use crate::event::msgpack::{Entries, Head, Reader, check_entries, normalize_entries, skip, write_array_head};
+use crate::event::msgpack::{Entries, Head, Invalid, Reader, TimeForm, check_entries, normalize_entries, skip, write_array_head};
 use bumpalo::Bump;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -34,6 +35,79 @@ pub struct Packed {
     pub tag: Option<String>,
 }
 
+/// What a chunk holds, as far as its start shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Events as msgpack entries.
+    Packed,
+    /// The same with a tag in each.
+    Tagged,
+    /// What an output's formatter wrote.
+    Formatted,
+}
+
+/// The longest start that has to be looked at: a tag may come before a time.
+const START_BYTES: u64 = 70_000;
+
+impl Form {
+    /// Of these bytes, which may end within an entry.
+    pub fn of(bytes: &[u8]) -> Form {
+        let mut reader = Reader::new(bytes);
+        let form = match reader.head() {
+            Ok(Head::Array(2)) => Form::Packed,
+            Ok(Head::Array(3)) if reader.str().is_ok() => Form::Tagged,
+            _ => return Form::Formatted,
+        };
+        let has_time = match TimeForm::read(&mut reader) {
+            Ok(time) => time.exact().is_some(),
+            // A chunk of which not even the first entry is whole still begins like one.
+            Err(invalid) => return if invalid == Invalid::Truncated && bytes.len() > 1 { form } else { Form::Formatted },
+        };
+        let has_record = reader.is_at_end() || matches!(reader.head(), Ok(Head::Map(_)));
+        if has_time && has_record { form } else { Form::Formatted }
+    }
+
+    /// Of a file, unpacked.
+    pub fn of_file(path: &Path) -> io::Result<Form> {
+        let mut start = Vec::new();
+        let source = unpacked(path)?;
+        match source.bytes.take(START_BYTES).read_to_end(&mut start) {
+            // What was unpacked before a fault shows it too.
+            Err(error) if !source.is_compressed || error.raw_os_error().is_some() => Err(error),
+            _ => Ok(Form::of(&start)),
+        }
+    }
+}
+
+/// The bytes of a file, unpacked while they are read.
+pub struct Unpacked {
+    /// The bytes.
+    pub bytes: Box<dyn Read>,
+    /// Whether they are compressed in the file, so that a fault may be one of the unpacking.
+    pub is_compressed: bool,
+}
+
+/// Opens a file whose compression shows at its start.
+pub fn unpacked(path: &Path) -> io::Result<Unpacked> {
+    let mut file = File::open(path)?;
+    let mut start = [0; 4];
+    let mut got = 0;
+    while got < start.len() {
+        match file.read(&mut start[got..])? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    let whole = io::Cursor::new(start[..got].to_vec()).chain(file);
+    let how = compression(&start[..got]);
+    let bytes: Box<dyn Read> = match how {
+        Some("gzip") => Box::new(MultiGzDecoder::new(BufReader::new(whole))),
+        Some(_) => Box::new(zstd::Decoder::new(whole)?),
+        None => Box::new(whole),
+    };
+    Ok(Unpacked { bytes, is_compressed: how.is_some() })
+}
+
 /// How a chunk is compressed.
 pub fn compression(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(&GZIP) {
@@ -48,22 +122,11 @@ pub fn compression(start: &[u8]) -> Option<&'static str> {
 impl Found {
     /// All bytes, unpacked, and whether the packed ones end too early; at most `max_bytes`, an error beyond.
     pub fn read(&self, max_bytes: u64) -> io::Result<(Vec<u8>, bool)> {
-        let mut file = File::open(&self.path)?;
-        let mut start = [0; 4];
-        let mut got = 0;
-        while got < start.len() {
-            match file.read(&mut start[got..])? {
-                0 => break,
-                more => got += more,
-            }
-        }
-        let whole = io::Cursor::new(start[..got].to_vec()).chain(file);
+        let source = unpacked(&self.path)?;
+        let is_packed = source.is_compressed;
+        let limit = if is_packed { max_bytes } else { max_bytes.max(self.bytes) };
         let mut bytes = Vec::new();
-        let (read, is_packed) = match compression(&start[..got]) {
-            Some("gzip") => (MultiGzDecoder::new(whole).take(max_bytes + 1).read_to_end(&mut bytes), true),
-            Some(_) => (zstd::Decoder::new(whole).and_then(|decoder| decoder.take(max_bytes + 1).read_to_end(&mut bytes)), true),
-            None => (whole.take(max_bytes.max(self.bytes) + 1).read_to_end(&mut bytes), false),
-        };
+        let read = source.bytes.take(limit + 1).read_to_end(&mut bytes);
         if is_packed && bytes.len() as u64 > max_bytes {
             let message = format!("unpacked it is larger than {max_bytes} bytes (decompression_size_limit)");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
@@ -80,15 +143,14 @@ impl Found {
 impl Content {
     /// Looks at bytes: msgpack entries, or text of a formatter. Of entries those before the first fault count.
     pub fn of(bytes: Vec<u8>) -> Content {
-        let is_entry = |bytes: &[u8]| Entries::new(bytes).next().is_some_and(|entry| entry.is_ok_and(|entry| entry.is_event()));
-        // A chunk of which not even the first entry is whole still begins like one.
-        let begins =
-            matches!(bytes.first(), Some(0x92)) && bytes.get(1).is_some_and(|time| matches!(time, 0xd7 | 0xc7 | 0xce | 0xd2 | 0xd3));
-        if triple(&bytes, 0).is_some() {
-            let mut by_tag = from_triples(&bytes);
-            return if by_tag.len() > 1 { Content::Tagged(by_tag) } else { Content::Packed(by_tag.pop().unwrap_or_default()) };
+        match Form::of(&bytes) {
+            Form::Formatted => Content::Formatted(bytes),
+            Form::Packed => Content::Packed(from_pairs(bytes)),
+            Form::Tagged => {
+                let mut by_tag = from_triples(&bytes);
+                if by_tag.len() > 1 { Content::Tagged(by_tag) } else { Content::Packed(by_tag.pop().unwrap_or_default()) }
+            }
         }
-        if is_entry(&bytes) || begins { Content::Packed(from_pairs(bytes)) } else { Content::Formatted(bytes) }
     }
 }
 
