@@ -1,7 +1,9 @@
 //! The command line: `fluentd`'s options and our subcommands. One file a subcommand.
 
+mod buffer;
 mod check;
 mod daemon;
+mod kept;
 mod load;
 mod options;
 mod plugin;
@@ -14,6 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [options] FILE  read and build a configuration, say all that is wrong with it, run nothing
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
+       flumen buffer ls|cat|verify|repair|export PATH
+                                    look into buffers, backups and dead letters (flumen buffer --help)
 ";
 
 /// Exit code for wrong arguments and wrong configurations.
@@ -23,8 +27,10 @@ pub const EXIT_RUN: u8 = 2;
 
 /// Does what the arguments say. 0: done; 1: wrong arguments or configuration; 2: a fault while running.
 pub fn main(arguments: Vec<String>) -> ExitCode {
-    if arguments.first().is_some_and(|first| first == "plugin") {
-        return plugin::plugin(&arguments[1..]);
+    match arguments.split_first() {
+        Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
+        Some((first, rest)) if first == "buffer" => return buffer::main(rest),
+        _ => {}
     }
     let check = arguments.first().is_some_and(|first| first == "check");
     let options = match Options::parse(&arguments[usize::from(check)..], check) {

@@ -14,6 +14,9 @@ const ID_DIGITS: usize = 32;
 /// Digits of a name before.
 const OLD_ID_DIGITS: usize = 16;
 
+/// Files that stand beside chunks and begin like them.
+const NOT_CHUNKS: [&str; 4] = [".meta", ".flumen", ".damaged", ".repaired"];
+
 /// Which Fluentd wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -45,7 +48,7 @@ pub struct Name {
 impl Name {
     /// Takes a file's name apart; `None` where it is no chunk's.
     pub fn parse(name: &str) -> Option<Name> {
-        if name.ends_with(".meta") || name.ends_with(".flumen") {
+        if NOT_CHUNKS.iter().any(|suffix| name.ends_with(suffix)) {
             return None;
         }
         backup(name).or_else(|| buffered(name))

@@ -194,7 +194,7 @@ fn what_is_taken_over_is_delivered_whole_and_gone_only_then() {
             stored.body.read(&mut stored.chunk).unwrap();
             assert_eq!(stored.chunk.bytes, all);
             let first = Entries::new(&all).next().unwrap().unwrap().whole.len();
-            stored.body.keep(&[first..all.len()]);
+            stored.body.keep(std::slice::from_ref(&(first..all.len())));
             stored.body.read(&mut stored.chunk).unwrap();
             assert_eq!((stored.chunk.records, &stored.chunk.bytes[..]), (expected - 1, &all[first..]));
             stored.body.keep(&[0..1, 2..3]);
