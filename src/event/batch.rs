@@ -1,6 +1,6 @@
 //! Events that travel together: packed msgpack until somebody has to look, then decoded records.
 
-use super::msgpack::{Entries, decode_record, write_entry};
+use super::msgpack::{Reader, read_canonical_record, write_entry};
 use super::{EventTime, Record, Scope};
 use bumpalo::collections::Vec as BumpVec;
 use std::cell::OnceCell;
@@ -110,13 +110,13 @@ impl<'a> Batch<'a> {
 
 fn decode<'a>(scope: &Scope<'a>, entries: &'a [u8], count: usize) -> BumpVec<'a, Event<'a>> {
     let mut events = BumpVec::with_capacity_in(count, scope.bump());
-    for entry in Entries::new(entries).map_while(Result::ok) {
-        let time = entry.time.exact();
-        let record = decode_record(scope.bump(), entry.record);
-        // The caller of `Batch::packed` has checked the entries: there is nothing here to leave out.
-        if let (Some(time), Ok(record)) = (time, record) {
-            events.push(Event { time, record });
-        }
+    let mut reader = Reader::new(entries);
+    while let Ok(time) = reader.entry_time()
+        && let Ok(record) = read_canonical_record(scope.bump(), &mut reader)
+    {
+        events.push(Event { time, record });
     }
+    // The caller of `Batch::packed` has checked the entries: there is nothing that cannot be read.
+    debug_assert!(reader.is_at_end());
     events
 }

@@ -4,21 +4,30 @@ use super::Style;
 
 /// The most that is written past the end of what counts, by copying whole blocks.
 const SLACK: usize = 16;
+/// Text with escapes is written in parts of so many bytes, for each of which there is room at its worst: six bytes for one.
+const PART_BYTES: usize = 1 << 10;
+const WORST_ESCAPE: usize = 6;
 
 /// Appends text in quotes. Sequences that are no UTF-8 become U+FFFD, one for each maximal part.
 #[inline]
 pub fn write_text(text: &[u8], style: Style, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2 + SLACK);
     out.push(b'"');
-    let plain = copy::<true>(text, style, out);
+    let plain = copy_plain::<true>(text, out);
     if plain < text.len() {
-        write_non_ascii(&text[plain..], style, out);
+        write_rest(&text[plain..], style, out);
     }
     out.push(b'"');
 }
 
+/// Goes on with text that begins with what has to be escaped, or is no ASCII.
 #[inline(never)]
-fn write_non_ascii(text: &[u8], style: Style, out: &mut Vec<u8>) {
+fn write_rest(text: &[u8], style: Style, out: &mut Vec<u8>) {
+    let plain = copy::<true>(text, style, out);
+    let text = &text[plain..];
+    if text.is_empty() {
+        return;
+    }
     if simdutf8::basic::from_utf8(text).is_ok() {
         copy::<false>(text, style, out);
         return;
@@ -32,19 +41,23 @@ fn write_non_ascii(text: &[u8], style: Style, out: &mut Vec<u8>) {
 }
 
 /// Copies with escapes and gives how many bytes were read: all, or with `STOP` those before the first that is no ASCII.
-#[inline]
 fn copy<const STOP: bool>(text: &[u8], style: Style, out: &mut Vec<u8>) -> usize {
-    let mut at = 0;
-    loop {
-        out.reserve(text.len() - at + SLACK);
-        at += copy_plain::<STOP>(&text[at..], out);
-        match text.get(at) {
-            None => return at,
-            Some(byte) if STOP && *byte >= 0x80 => return at,
-            Some(byte) => write_escape(*byte, style, out),
+    let mut done = 0;
+    for part in text.chunks(PART_BYTES) {
+        out.reserve(part.len() * WORST_ESCAPE + SLACK);
+        let mut at = 0;
+        loop {
+            at += copy_plain::<STOP>(&part[at..], out);
+            match part.get(at) {
+                None => break,
+                Some(byte) if STOP && *byte >= 0x80 => return done + at,
+                Some(byte) => write_escape(*byte, style, out),
+            }
+            at += 1;
         }
-        at += 1;
+        done += part.len();
     }
+    done
 }
 
 fn write_escape(byte: u8, style: Style, out: &mut Vec<u8>) {
@@ -64,15 +77,12 @@ fn write_escape(byte: u8, style: Style, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-#[inline]
-fn is_special<const STOP: bool>(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\' || (STOP && byte >= 0x80)
-}
-
 /// Copies bytes up to the first special one and gives their number.
 #[cfg(not(target_arch = "x86_64"))]
+#[inline]
 fn copy_plain<const STOP: bool>(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let plain = text.iter().position(|byte| is_special::<STOP>(*byte)).unwrap_or(text.len());
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || (STOP && byte >= 0x80);
+    let plain = text.iter().position(|byte| special(*byte)).unwrap_or(text.len());
     out.extend_from_slice(&text[..plain]);
     plain
 }
@@ -86,56 +96,56 @@ fn copy_plain<const STOP: bool>(text: &[u8], out: &mut Vec<u8>) -> usize {
     assert!(room.len() >= text.len() + SLACK);
     let to = room.as_mut_ptr().cast::<u8>();
     let mut at = 0;
-    while at + 16 <= text.len() {
-        // SAFETY: the 16 bytes read end within `text`; the 16 written end within the room that the assertion has made sure of.
+    while at < text.len() {
+        let left = text.len() - at;
+        // SAFETY: what is read ends within `text`, of which `left` bytes are left; the 16 bytes written end within the room that the
+        // assertion has made sure of, as `at` is less than the length of the text.
         let special = unsafe {
-            let block = _mm_loadu_si128(text.as_ptr().add(at).cast::<__m128i>());
+            let from = text.as_ptr().add(at);
+            let block = if left >= 16 { _mm_loadu_si128(from.cast::<__m128i>()) } else { last_block(from, left) };
             _mm_storeu_si128(to.add(at).cast::<__m128i>(), block);
-            _mm_movemask_epi8(special_bytes::<STOP>(block))
+            _mm_movemask_epi8(special_bytes::<STOP>(block)) as u32 | 1 << 16
         };
-        if special != 0 {
-            at += special.trailing_zeros() as usize;
-            // SAFETY: `at` bytes of the spare room are written.
-            unsafe { out.set_len(out.len() + at) };
-            return at;
+        // Behind the text a block is zero, which is special too.
+        let plain = special.trailing_zeros() as usize;
+        at += plain;
+        if plain < 16 {
+            break;
         }
-        at += 16;
     }
-    let mut rest = &text[at..];
-    // SAFETY: at most 15 bytes are left, and `to` has room for them.
-    unsafe {
-        if let Some(block) = rest.first_chunk::<8>() {
-            let word = u64::from_le_bytes(*block);
-            if !has_special::<STOP>(word) {
-                to.add(at).cast::<u64>().write_unaligned(word.to_le());
-                at += 8;
-                rest = &rest[8..];
-            }
-        }
-        if let Some(block) = rest.first_chunk::<4>() {
-            let word = u32::from_le_bytes(*block);
-            if !has_special::<STOP>(u64::from(word) | 0x2020_2020_0000_0000) {
-                to.add(at).cast::<u32>().write_unaligned(word.to_le());
-                at += 4;
-                rest = &rest[4..];
-            }
-        }
-        for byte in rest {
-            if is_special::<STOP>(*byte) {
-                break;
-            }
-            to.add(at).write(*byte);
-            at += 1;
-        }
-        out.set_len(out.len() + at);
-    }
+    // SAFETY: `at` bytes of the spare room are written; a block that is not full ends with zeros, at the first of which `at` stopped.
+    unsafe { out.set_len(out.len() + at) };
     at
+}
+
+/// The last bytes of a text, fewer than sixteen and at least one, with zeros behind them.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn last_block(from: *const u8, length: usize) -> std::arch::x86_64::__m128i {
+    // SAFETY: the caller has `length` bytes there; each read is within them.
+    let (low, high) = unsafe {
+        if length >= 8 {
+            let low = from.cast::<u64>().read_unaligned();
+            let end = from.add(length - 8).cast::<u64>().read_unaligned();
+            // Bytes that both hold fall off; a shift by 64 would be none.
+            (low, if length == 8 { 0 } else { end >> (8 * (16 - length)) })
+        } else if length >= 4 {
+            let start = u64::from(from.cast::<u32>().read_unaligned());
+            let end = u64::from(from.add(length - 4).cast::<u32>().read_unaligned());
+            (start | end << (8 * (length - 4)), 0)
+        } else {
+            let (first, middle, last) = (u64::from(*from), u64::from(*from.add(length / 2)), u64::from(*from.add(length - 1)));
+            (first | middle << (8 * (length / 2)) | last << (8 * (length - 1)), 0)
+        }
+    };
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { std::arch::x86_64::_mm_set_epi64x(high as i64, low as i64) }
 }
 
 /// How many bytes come before the first quote, backslash or control character.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn plain_length(text: &[u8]) -> usize {
-    text.iter().position(|byte| is_special::<false>(*byte)).unwrap_or(text.len())
+    text.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\').unwrap_or(text.len())
 }
 
 /// How many bytes come before the first quote, backslash or control character.
@@ -144,16 +154,21 @@ pub(super) fn plain_length(text: &[u8]) -> usize {
 pub(super) fn plain_length(text: &[u8]) -> usize {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8};
     let mut at = 0;
-    while at + 16 <= text.len() {
-        // SAFETY: the 16 bytes read end within `text`.
-        let special = unsafe { _mm_movemask_epi8(special_bytes::<false>(_mm_loadu_si128(text.as_ptr().add(at).cast::<__m128i>()))) };
-        if special != 0 {
-            return at + special.trailing_zeros() as usize;
+    while at < text.len() {
+        let left = text.len() - at;
+        // SAFETY: what is read ends within `text`, of which `left` bytes are left.
+        let special = unsafe {
+            let from = text.as_ptr().add(at);
+            let block = if left >= 16 { _mm_loadu_si128(from.cast::<__m128i>()) } else { last_block(from, left) };
+            _mm_movemask_epi8(special_bytes::<false>(block)) as u32 | 1 << 16
+        };
+        let plain = special.trailing_zeros() as usize;
+        at += plain;
+        if plain < 16 {
+            break;
         }
-        at += 16;
     }
-    let rest = &text[at..];
-    at + rest.iter().position(|byte| is_special::<false>(*byte)).unwrap_or(rest.len())
+    at
 }
 
 /// All ones where a byte of the block is special.
@@ -169,16 +184,4 @@ fn special_bytes<const STOP: bool>(block: std::arch::x86_64::__m128i) -> std::ar
             if STOP { _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)) } else { _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block) };
         _mm_or_si128(quotes, control)
     }
-}
-
-/// Whether any of eight bytes is special; may say so of bytes that are not, where one before them is.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn has_special<const STOP: bool>(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    let quote = zero_byte(word ^ (ONES * b'"' as u64)) | zero_byte(word ^ (ONES * b'\\' as u64));
-    (control | quote | if STOP { word & HIGHS } else { 0 }) != 0
 }

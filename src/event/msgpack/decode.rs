@@ -35,6 +35,32 @@ pub fn read_record<'a>(bump: &'a Bump, reader: &mut Reader<'a>) -> Result<Record
     Ok(Record::from_vec(fields(bump, reader, count, 1)?))
 }
 
+/// As [`read_record`], of a map whose keys are known to differ: one in canonical form.
+pub fn read_canonical_record<'a>(bump: &'a Bump, reader: &mut Reader<'a>) -> Result<Record<'a>, Invalid> {
+    let count = reader.map()?;
+    let mut fields = BumpVec::with_capacity_in(count.min(ROOM_AT_ONCE), bump);
+    for _ in 0..count {
+        let key = match reader.usual_text() {
+            Some(key) => Value::Str(key),
+            None => rare_key(bump, reader)?,
+        };
+        let value = match reader.usual_text() {
+            Some(text) => Value::Str(text),
+            None => value(bump, reader, 1)?,
+        };
+        fields.push((key, value));
+    }
+    Ok(Record::from_vec(fields))
+}
+
+#[cold]
+fn rare_key<'a>(bump: &'a Bump, reader: &mut Reader<'a>) -> Result<Value<'a>, Invalid> {
+    Ok(match value(bump, reader, 1)? {
+        Value::Bin(text) => Value::Str(text),
+        other => other,
+    })
+}
+
 fn value<'a>(bump: &'a Bump, reader: &mut Reader<'a>, depth: usize) -> Result<Value<'a>, Invalid> {
     Ok(match reader.head()? {
         Head::Str(length) => Value::Str(reader.take(length)?),

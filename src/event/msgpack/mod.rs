@@ -8,7 +8,7 @@ mod entries;
 mod reader;
 mod skip;
 
-pub use decode::{decode_record, decode_value, read_record, read_value};
+pub use decode::{decode_record, decode_value, read_canonical_record, read_record, read_value};
 pub use encode::{
     write_array_head, write_bin, write_bool, write_entry, write_float, write_int, write_map_head, write_nil, write_record, write_str,
     write_time, write_uint, write_value,

@@ -1,6 +1,7 @@
 //! A cursor over msgpack: one head at a time, bounds checked, nothing copied.
 
-use super::Invalid;
+use super::{Invalid, TimeForm};
+use crate::event::EventTime;
 
 /// The start of a value: scalars whole, the others by what follows the head.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,6 +174,20 @@ impl<'a> Reader<'a> {
     pub fn map(&mut self) -> Result<usize, Invalid> {
         match self.head()? {
             Head::Map(count) => Ok(count),
+            _ => Err(Invalid::Type),
+        }
+    }
+
+    /// Reads the head of a canonical entry: that of the array, and the time. The cursor stands before the record.
+    #[inline]
+    pub fn entry_time(&mut self) -> Result<EventTime, Invalid> {
+        if let Some([0x92, 0xd7, 0x00, a, b, c, d, e, f, g, h]) = self.bytes[self.at..].first_chunk::<11>() {
+            self.at += 11;
+            let (sec, nsec) = (u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h]));
+            return Ok(EventTime { sec: i64::from(sec), nsec });
+        }
+        match self.head()? {
+            Head::Array(2) => TimeForm::read(self)?.exact().ok_or(Invalid::Type),
             _ => Err(Invalid::Type),
         }
     }

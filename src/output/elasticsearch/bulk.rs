@@ -11,7 +11,7 @@ use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
 use crate::event::EventTime;
 use crate::event::json::{Style, transcode_value, write_text};
-use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, TimeForm, read_record, write_value};
+use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
 use bumpalo::Bump;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -84,7 +84,7 @@ pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>
         blocks,
         dated,
         threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-        stamps: Stamps::new(&site.rules.zone, site.rules.precision),
+        stamps: Stamps::new(&site.rules.zone, site.rules.precision, b"\"@timestamp\":\"", [b"\"", tail(site).as_slice()].concat()),
         tail: tail(site),
         action: Vec::new(),
         last_second: None,
@@ -98,18 +98,21 @@ pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>
     writer.plan
 }
 
-/// What ends each document on the usual way: the tag's field.
+/// What ends each document on the usual way, behind its other fields: the tag's field.
 fn tail(site: &Site<'_>) -> Vec<u8> {
     let mut tail = Vec::new();
     if let Some(key) = &site.rules.tag_key {
+        if site.rules.timestamps {
+            tail.push(b',');
+        }
         write_text(key.as_bytes(), Style::Oj, &mut tail);
         tail.push(b':');
         match site.tag {
             Some(tag) => write_text(tag.as_bytes(), Style::Oj, &mut tail),
             None => tail.extend_from_slice(b"null"),
         }
-        tail.push(b',');
     }
+    tail.extend_from_slice(b"}\n");
     tail
 }
 
@@ -190,6 +193,7 @@ impl Writer<'_> {
         self.choose_body(&index);
         self.action.clear();
         write_plain_action(self.site, &index, &mut self.action);
+        self.action.push(b'{');
     }
 
     /// Where paths name the index, each index has a body of its own.
@@ -208,8 +212,7 @@ impl Writer<'_> {
     /// Appends the entry at the cursor; `false` where its record has to be looked into, or something is odd. What was appended then means nothing.
     #[inline]
     fn plain_entry(&mut self, reader: &mut Reader<'_>) -> Result<bool, Invalid> {
-        let Head::Array(2) = reader.head()? else { return Ok(false) };
-        let Some(time) = TimeForm::read(reader)?.exact() else { return Ok(false) };
+        let Ok(time) = reader.entry_time() else { return Ok(false) };
         let Head::Map(count) = reader.head()? else { return Ok(false) };
         let rules = self.site.rules;
         if rules.logstash {
@@ -222,29 +225,31 @@ impl Writer<'_> {
         let body = &mut self.plan.bodies[self.current];
         let out = &mut body.bytes;
         out.extend_from_slice(&self.action);
-        out.push(b'{');
         let tag_key = rules.tag_key.as_deref().unwrap_or_default().as_bytes();
         for _ in 0..count {
-            let Head::Str(length) = reader.head()? else { return Ok(false) };
-            let key = reader.take(length)?;
+            let key = match reader.usual_text() {
+                Some(key) => key,
+                None => reader.str()?,
+            };
             if (rules.timestamps && key == TIMESTAMP) || (rules.tag_key.is_some() && key == tag_key) {
                 return Ok(false);
             }
             write_text(key, Style::Oj, out);
             out.push(b':');
-            transcode_value(reader, Style::Oj, out)?;
+            match reader.usual_text() {
+                Some(text) => write_text(text, Style::Oj, out),
+                None => transcode_value(reader, Style::Oj, out)?,
+            }
             out.push(b',');
         }
         if rules.timestamps {
-            out.extend_from_slice(b"\"@timestamp\":\"");
             out.extend_from_slice(self.stamps.text(time));
-            out.extend_from_slice(b"\",");
+        } else {
+            if count > 0 && rules.tag_key.is_none() {
+                out.pop();
+            }
+            out.extend_from_slice(&self.tail);
         }
-        out.extend_from_slice(&self.tail);
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
-        out.extend_from_slice(b"}\n");
         Ok(true)
     }
 

@@ -82,26 +82,26 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Writes the times of events; neighbours mostly share a second, often all of it.
+/// Writes the times of events, with what stands around them; neighbours mostly share a second, often all of it.
 pub struct Stamps<'z> {
     zone: &'z TimeZone,
     precision: usize,
+    before: &'static [u8],
+    behind: Vec<u8>,
     last: Option<EventTime>,
     text: Vec<u8>,
-    /// Up to the seconds, and the offset after the fraction.
-    offset: i32,
 }
 
 /// Bytes of a text up to the seconds, for years of four digits.
 const TO_SECONDS: usize = "2026-01-02T03:04:05".len();
 
 impl<'z> Stamps<'z> {
-    /// For times in this zone with so many digits of fraction.
-    pub fn new(zone: &'z TimeZone, precision: usize) -> Stamps<'z> {
-        Stamps { zone, precision, last: None, text: Vec::with_capacity(64), offset: 0 }
+    /// For times in this zone with so many digits of fraction, between these texts.
+    pub fn new(zone: &'z TimeZone, precision: usize, before: &'static [u8], behind: Vec<u8>) -> Stamps<'z> {
+        Stamps { zone, precision, before, behind, last: None, text: Vec::with_capacity(128) }
     }
 
-    /// The text of a time.
+    /// The text of a time, with what stands around it.
     #[inline]
     pub fn text(&mut self, time: EventTime) -> &[u8] {
         if self.last != Some(time) {
@@ -112,18 +112,20 @@ impl<'z> Stamps<'z> {
 
     fn write(&mut self, time: EventTime) {
         let same_second = self.last.is_some_and(|last| last.sec == time.sec);
-        let plain = self.text.get(4) == Some(&b'-');
+        let plain = self.text.get(self.before.len() + 4) == Some(&b'-');
         if same_second && plain && (1..=9).contains(&self.precision) {
             let mut rest = time.nsec.min(999_999_999) / 10_u32.pow(9 - self.precision as u32);
-            for digit in self.text[TO_SECONDS + 1..=TO_SECONDS + self.precision].iter_mut().rev() {
+            let point = self.before.len() + TO_SECONDS;
+            for digit in self.text[point + 1..=point + self.precision].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }
         } else if !(same_second && self.precision == 0) {
             let moment = Moment::of(time, self.zone);
             self.text.clear();
-            self.offset = moment.offset;
+            self.text.extend_from_slice(self.before);
             moment.write(self.precision, &mut self.text);
+            self.text.extend_from_slice(&self.behind);
         }
         self.last = Some(time);
     }
@@ -152,9 +154,9 @@ mod tests {
     fn cached_texts_are_those_of_fresh_ones() {
         let zone = TimeZone::fixed(jiff::tz::Offset::from_seconds(-16_200).unwrap());
         for precision in [0, 3, 9, 12] {
-            let mut stamps = Stamps::new(&zone, precision);
+            let mut stamps = Stamps::new(&zone, precision, b"<", b">".to_vec());
             for (sec, nsec) in [(1, 0), (1, 0), (1, 999_999_999), (2, 5), (2, 1_000_000), (1, 7)] {
-                let expected = text(sec, nsec, -16_200, precision);
+                let expected = format!("<{}>", text(sec, nsec, -16_200, precision));
                 assert_eq!(stamps.text(EventTime { sec, nsec }), expected.as_bytes());
             }
         }
