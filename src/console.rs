@@ -54,13 +54,20 @@ impl Pipe {
         pipe
     }
 
-    /// Queues whole lines.
-    pub fn print(&self, lines: &[u8]) {
+    /// Queues whole lines; what comes back is an empty buffer, though perhaps not the same one.
+    pub fn print(&self, lines: &mut Vec<u8>) {
         if lines.is_empty() {
             return;
         }
         self.limit.take(lines.len() as u64);
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(lines);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.is_empty() {
+            std::mem::swap(&mut *queue, lines);
+        } else {
+            queue.extend_from_slice(lines);
+        }
+        drop(queue);
+        lines.clear();
         self.filled.notify_one();
     }
 

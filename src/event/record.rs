@@ -30,6 +30,11 @@ impl<'a> Record<'a> {
         Record { fields }
     }
 
+    /// Makes room for so many more fields.
+    pub fn reserve(&mut self, more: usize) {
+        self.fields.reserve(more);
+    }
+
     /// The fields in order.
     pub fn fields(&self) -> &[(Value<'a>, Value<'a>)] {
         &self.fields

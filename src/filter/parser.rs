@@ -196,6 +196,7 @@ impl<'a> Step<'_, 'a> {
 
 /// The record with these fields set in it.
 fn merged<'a>(mut record: Record<'a>, fields: &Record<'a>) -> Record<'a> {
+    record.reserve(fields.len());
     for (key, value) in fields.fields() {
         match key {
             Value::Str(name) => record.set(name, *value),

@@ -57,8 +57,7 @@ impl Filter for Stdout {
                 lines.push(b'\n');
             }
         }
-        self.pipe.print(&lines);
-        lines.clear();
+        self.pipe.print(&mut lines);
         if lines.capacity() <= KEPT_LINE_BYTES {
             LINES.set(lines);
         }

@@ -22,6 +22,7 @@ use crate::config::{Element, Refused};
 use crate::event::{EventTime, Record, Scope, Value, ruby};
 use crate::plugin::known::{KnownPlugins, type_span};
 use crate::plugin::{Context, Plugin};
+use crate::regex::TextKind;
 use std::fmt;
 
 /// What texts were parsed into: usually one event each, sometimes several (a JSON array).
@@ -110,8 +111,11 @@ pub trait Parser: Send + Sync {
 }
 
 /// Whether the text may be searched by expressions and taken apart: it is UTF-8, or nobody says that it is text.
-pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<(), ParseError> {
-    if out.is_binary || simdutf8::basic::from_utf8(text).is_ok() { Ok(()) } else { Err(ParseError::invalid_utf8()) }
+pub fn check_text(text: &[u8], out: &Parsed<'_>) -> Result<TextKind, ParseError> {
+    match TextKind::of(text) {
+        TextKind::Bytes if !out.is_binary => Err(ParseError::invalid_utf8()),
+        kind => Ok(kind),
+    }
 }
 
 /// The parsers that are known and not run.

@@ -5,7 +5,7 @@ use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
 use crate::event::{Record, Scope, Value};
 use crate::plugin::Context;
-use crate::regex::{Flags, Regex};
+use crate::regex::{Flags, Regex, TextKind};
 
 crate::section! {
     /// An expression in parts (`format1` to `format20`), over text of several lines.
@@ -85,7 +85,7 @@ impl Parser for Multiline {
         check_text(text, out)?;
         let mut rest = text;
         loop {
-            let Some(record) = self.fields.read(scope, rest) else {
+            let Some(record) = self.fields.read(scope, rest, TextKind::of(rest)) else {
                 self.unmatched(scope, rest, out);
                 return Ok(());
             };

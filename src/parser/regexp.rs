@@ -4,8 +4,7 @@ use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
 use crate::event::{Record, Scope, Value, intern};
 use crate::plugin::Context;
-use crate::regex::{Captures, Flags, Matched, Regex};
-use std::cell::RefCell;
+use crate::regex::{Flags, Matched, Regex, TextKind};
 
 crate::section! {
     /// The named groups of a Ruby regular expression.
@@ -17,11 +16,6 @@ crate::section! {
         /// Whether the dot matches newlines.
         pub multiline: bool = "false" [deprecated "Use /pattern/m instead, this option is no longer effective"],
     }
-}
-
-thread_local! {
-    /// Where groups were found, reused from text to text.
-    static CAPTURES: RefCell<Captures> = RefCell::default();
 }
 
 /// An expression whose named groups become fields.
@@ -39,30 +33,23 @@ impl Fields {
     }
 
     /// The groups that took part, as a record; `None` where the expression does not match.
-    pub fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8]) -> Option<Record<'a>> {
-        let mut record = Record::with_capacity(scope.bump(), self.names.len());
-        self.each(text, |name, value| {
-            if let Some(value) = value {
-                record.push(Value::text(name), Value::Str(value));
+    pub fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind) -> Option<Record<'a>> {
+        let mut record = None;
+        let matched = self.regex.named_groups(text, kind, |at, group| {
+            let record = record.get_or_insert_with(|| Record::with_capacity(scope.bump(), self.names.len()));
+            if let Some(value) = group.and_then(|(start, end)| text.get(start..end)) {
+                record.push(Value::text(self.names[at]), Value::Str(value));
             }
-        })
-        .then_some(record)
+        });
+        record.filter(|_| matched == Matched::Yes)
     }
 
     /// Hands over each group, `None` where it took no part, and says whether the expression matches.
     pub fn each<'a>(&self, text: &'a [u8], mut field: impl FnMut(&'static str, Option<&'a [u8]>)) -> bool {
-        CAPTURES.with_borrow_mut(|captures| {
-            // Only what a sender calls binary comes here without being UTF-8; for Ruby its bytes are characters.
-            let is_text = text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok();
-            let matched = if is_text { self.regex.captures(text, captures) } else { self.regex.captures_bytes(text, captures) };
-            if matched != Matched::Yes {
-                return false;
-            }
-            for (name, group) in self.names.iter().zip(&captures.groups) {
-                field(name, group.and_then(|(start, end)| text.get(start..end)));
-            }
-            true
-        })
+        let matched = self.regex.named_groups(text, TextKind::of(text), |at, group| {
+            field(self.names[at], group.and_then(|(start, end)| text.get(start..end)));
+        });
+        matched == Matched::Yes
     }
 }
 
@@ -92,8 +79,8 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
 
 impl Parser for Regexp {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
-        check_text(text, out)?;
-        match self.fields.read(scope, text) {
+        let kind = check_text(text, out)?;
+        match self.fields.read(scope, text, kind) {
             Some(record) => self.base.finish(scope, record, out),
             None => Err(ParseError::NoMatch),
         }

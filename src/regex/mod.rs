@@ -64,6 +64,28 @@ pub enum Matched {
     Bounded,
 }
 
+/// What the bytes of a text are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// ASCII.
+    Ascii,
+    /// UTF-8.
+    Utf8,
+    /// Neither.
+    Bytes,
+}
+
+impl TextKind {
+    /// Looks at a text, once for all expressions that it is searched by.
+    pub fn of(text: &[u8]) -> TextKind {
+        match text {
+            _ if is_ascii(text) => TextKind::Ascii,
+            _ if simdutf8::basic::from_utf8(text).is_ok() => TextKind::Utf8,
+            _ => TextKind::Bytes,
+        }
+    }
+}
+
 /// A compiled expression; shared between threads.
 #[derive(Clone, Debug)]
 pub struct Regex(Arc<Program>);
@@ -184,17 +206,15 @@ impl Regex {
         })
     }
 
-    /// As [`Regex::captures`], for what is not text: any byte is a character, so that what is no UTF-8 can match too.
-    pub fn captures_bytes(&self, bytes: &[u8], into: &mut Captures) -> Matched {
-        into.groups.clear();
-        self.search_by(
-            bytes,
-            0,
-            || self.0.source.is_ascii() || is_ascii(bytes),
-            |groups| {
-                into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
-            },
-        )
+    /// Finds the leftmost match in a text of known kind, and hands over where each of its named groups is, by the index of the name;
+    /// `None` where it took no part. In what is no text any byte is a character, so that what is no UTF-8 can match too.
+    pub fn named_groups(&self, text: &[u8], kind: TextKind, mut group: impl FnMut(usize, Option<(usize, usize)>)) -> Matched {
+        let by_bytes = || kind == TextKind::Ascii || (kind == TextKind::Bytes && self.0.source.is_ascii());
+        self.search_by(text, 0, by_bytes, |groups| {
+            for (at, numbers) in self.0.groups.iter().enumerate() {
+                group(at, numbers.iter().find_map(|number| groups.get(*number)));
+            }
+        })
     }
 
     /// Finds the leftmost match at or behind the byte `from` and where all its groups are, as [`Searches::next_from`] does.

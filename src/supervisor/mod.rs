@@ -1,5 +1,6 @@
 //! The life of the process: threads, signals, the order of start and stop, reloading. The only room that touches signals.
 
+mod footprint;
 mod signals;
 
 use crate::net::Loops;
@@ -48,6 +49,7 @@ pub fn serve(pipeline: Pipeline, settings: Settings, loader: Loader) -> anyhow::
         let mut signals = Signals::register().context("cannot listen for signals")?;
         let running = pipeline.start(&loops)?;
         crate::log::write_with(crate::log::Level::Info, "fluentd worker is now running", &[("worker", "0")]);
+        footprint::forget_start();
         let mut life = Life { running, settings, loader, loops: Arc::clone(&loops) };
         life.answer(&mut signals).await;
         crate::info!("fluentd worker is now stopping worker=0");

@@ -73,8 +73,7 @@ impl SyncOutput for Stdout {
                 failed = Some(error);
             }
         }
-        self.pipe.print(&lines);
-        lines.clear();
+        self.pipe.print(&mut lines);
         if lines.capacity() <= KEPT_LINE_BYTES {
             LINES.set(lines);
         }
@@ -106,7 +105,7 @@ impl BufferedOutput for Stdout {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
         Box::pin(async {
             self.pipe.limit().wait_for_room().await;
-            self.pipe.print(&chunk.bytes);
+            self.pipe.print(&mut chunk.bytes.clone());
             self.pipe.drain().await;
             Ok(())
         })

@@ -283,9 +283,9 @@ fn is_hidden(path: &Path) -> bool {
 
 impl Parser for Grok {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
-        check_text(text, out)?;
+        let kind = check_text(text, out)?;
         for alternative in &self.alternatives {
-            let Some(mut record) = alternative.fields.read(scope, text) else { continue };
+            let Some(mut record) = alternative.fields.read(scope, text, kind) else { continue };
             // Fluentd: a match without a time is none, where the present time is not used.
             let Some(time) = alternative.base.take_time(&mut record, out)? else { continue };
             alternative.base.convert(scope, &mut record);

@@ -272,7 +272,7 @@ impl Delivery {
             return;
         }
         let settings = &self.settings;
-        let plenty = (settings.chunk.bytes as u64).saturating_mul(settings.flush_threads as u64 + 1);
+        let plenty = (settings.chunk.bytes as u64).saturating_mul(settings.flush_threads.max(1) as u64);
         self.limit.set_crowded(self.queue.flowing_bytes() > plenty);
     }
 
