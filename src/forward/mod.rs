@@ -7,6 +7,7 @@ mod complaints;
 mod decoder;
 mod entries;
 mod frame;
+mod handshake;
 mod inflate;
 mod json;
 mod message;
@@ -15,6 +16,7 @@ pub mod spare;
 mod stream;
 
 pub use decoder::{Decoder, Next};
+pub use handshake::{Client, Guard, Handshake, Refusal, Verdict, digest};
 pub use rules::{CHUNK_SIZE_LIMIT, DECOMPRESSION_SIZE_LIMIT, Fault, Rules};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod forward;
 pub mod monitor_agent;
 pub mod sample;
+pub mod transport;
 pub mod unix;
 
 use crate::net::Loops;

@@ -1,11 +1,12 @@
 //! Sockets that wait for peers: bound before anything slow is started, one acceptor each, connections handed to the least loaded loop.
 
-use super::Loops;
+use super::{Loops, resolve_now};
 use anyhow::{Context, Result, bail};
+use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -15,6 +16,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Connections that wait to be accepted where the configuration does not say; as many as many kernels allow.
 const DEFAULT_BACKLOG: u32 = 1024;
@@ -239,6 +242,18 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The same connection after a handshake as a TLS server; anything but plain TCP is an error.
+    pub async fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Stream> {
+        match self {
+            Stream::Tcp(stream) => TlsAcceptor::from(config).accept(stream).await.map(|stream| Stream::Tls(Box::new(stream))),
+            Stream::Unix(_) | Stream::Tls(_) => Err(io::Error::other("TLS is for plain TCP connections")),
+        }
+    }
 }
 
 impl AsyncRead for Stream {
@@ -246,6 +261,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, into),
             Stream::Unix(stream) => Pin::new(stream).poll_read(context, into),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, into),
         }
     }
 }
@@ -255,6 +271,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
         }
     }
 
@@ -262,6 +279,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
         }
     }
 
@@ -269,6 +287,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 }
@@ -280,7 +299,7 @@ pub fn bind_udp(bind: &str, port: u16, options: SocketOptions) -> Result<UdpSock
 }
 
 fn bound_to(bind: &str, port: u16, kind: Type, options: SocketOptions) -> Result<Socket> {
-    let address = SocketAddr::new(address_of(bind)?, port);
+    let address = SocketAddr::new(resolve_now(bind)?, port);
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -297,22 +316,6 @@ fn bound_to(bind: &str, port: u16, kind: Type, options: SocketOptions) -> Result
 }
 
 /// The address to bind: itself, or the first that the name has.
-fn address_of(bind: &str) -> Result<IpAddr> {
-    if let Ok(address) = bind.parse() {
-        return Ok(address);
-    }
-    let host = bind.to_owned();
-    // A thread of its own, because the caller may be on a runtime's thread already, where nothing may block on another.
-    let found = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(super::resolve(&host, 0))
-    });
-    match found.join() {
-        Ok(addresses) => addresses?.first().map(SocketAddr::ip).with_context(|| format!("host name {bind:?} has no address")),
-        Err(_) => bail!("cannot resolve host name {bind:?}"),
-    }
-}
-
 fn unix_socket(path: &Path, options: SocketOptions) -> Result<unix::UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     if let Ok(found) = std::fs::symlink_metadata(path) {

@@ -4,10 +4,12 @@ pub mod http;
 pub mod http_server;
 mod listen;
 mod loops;
+mod network;
 pub mod query;
 mod resolve;
 pub mod tls;
 
 pub use listen::{Listener, Peer, SocketOptions, Stream, bind_udp};
 pub use loops::Loops;
-pub use resolve::{name_of, resolve};
+pub use network::Network;
+pub use resolve::{name_of, resolve, resolve_now};

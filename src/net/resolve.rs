@@ -51,6 +51,23 @@ pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// The first address of a host, for a caller that cannot wait otherwise than by blocking; it may be on a runtime's thread.
+pub fn resolve_now(host: &str) -> Result<IpAddr> {
+    if let Some(address) = literal(host) {
+        return Ok(address);
+    }
+    let name = host.to_owned();
+    // A thread of its own, because on a runtime's thread nothing may block on another.
+    let found = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(resolve(&name, 0))
+    });
+    match found.join() {
+        Ok(addresses) => addresses?.first().map(SocketAddr::ip).with_context(|| format!("host name {host:?} has no address")),
+        Err(_) => bail!("cannot resolve host name {host:?}"),
+    }
+}
+
 /// The name of an address, without the dot at its end; `None` where there is none, or none is known in time.
 pub async fn name_of(address: IpAddr) -> Option<String> {
     if let Some(name) = std::fs::read_to_string(FILES[1]).ok().and_then(|hosts| first_name(&hosts, address)) {

@@ -1,7 +1,11 @@
-//! TLS as a client: whom to trust, how to show who we are, which versions to speak.
+//! TLS as a client: whom to trust, how to show who we are, which versions to speak. As a server: [`ServerSettings`].
 //!
-//! Files are read at the first connection, not when the configuration is: a certificate may be mounted later than the daemon starts, and a
-//! dry run reads none. Listening with TLS is not here.
+//! A client's files are read at the first connection, not when the configuration is: a certificate may be mounted later than the daemon
+//! starts, and a dry run reads none. A server's are read at its start and at each reload.
+
+mod server;
+
+pub use server::ServerSettings;
 
 use anyhow::{Context, Result, bail};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

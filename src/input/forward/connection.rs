@@ -5,10 +5,11 @@
 use super::super::Seat;
 use super::owed::{AckAt, Broken, Owed};
 use crate::event::{Answer, Claim, Scratch, Tag, Value};
-use crate::forward::{Decoder, Fault, Next, Rules, spare};
+use crate::forward::{Decoder, Fault, Guard, Handshake, Next, Refusal, Rules, Verdict, spare};
 use crate::log::{self, Level, PluginLog};
 use crate::net::{Peer, Stream, name_of};
 use crate::plugin::{EmitError, Emitter, Permit, Stop};
+use rustls::ServerConfig;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -28,6 +29,10 @@ const ACK_WAIT: Duration = Duration::from_secs(60);
 const LAST_ACKS_WAIT: Duration = Duration::from_secs(3);
 /// Sent and not acknowledged: a sender waits so long by default, and so do we.
 pub(in crate::input) const ACK_TIMEOUT: Duration = Duration::from_secs(190);
+/// A peer has to say who it is within this time.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
+/// A peer that may not send has so long to read why.
+const REFUSED_WAIT: Duration = Duration::from_secs(1);
 /// At the end, for what may still be on its way from a peer.
 const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
 /// At the end, for a peer that goes on and on sending.
@@ -48,6 +53,9 @@ pub(in crate::input) struct Setup {
     pub emitter: Emitter,
     pub log: PluginLog,
     pub options: Arc<Options>,
+    /// Who may send; everybody where there is none.
+    pub guard: Option<Arc<Guard>>,
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Where the setup of an input is, for a successor to put its own there.
@@ -63,7 +71,7 @@ pub(in crate::input) struct Shared {
 impl Setup {
     /// Without a way out yet.
     pub fn new(rules: Rules, options: Options, log: &PluginLog) -> Setup {
-        Setup { rules: Arc::new(rules), emitter: Emitter::default(), log: log.clone(), options: Arc::new(options) }
+        Setup { rules: Arc::new(rules), emitter: Emitter::default(), log: log.clone(), options: Arc::new(options), guard: None, tls: None }
     }
 
     /// The place for it.
@@ -120,6 +128,8 @@ enum End {
     Refused(EmitError),
     /// An ack cannot be sent.
     NoAck(Broken),
+    /// The peer may not send, or did not say who it is.
+    Stranger(String),
     /// Unfinished messages take too much memory.
     Memory,
     /// The socket failed; not worth a line.
@@ -142,6 +152,7 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
     let log = setup.log.clone();
     log.run(async move {
         let host = host_of(&peer, setup.options.resolve_hostname).await;
+        let Some(stream) = opened(stream, &peer, &setup).await else { return };
         crate::trace!("connected fluent socket addr={:?} port={}", peer.address(), peer.port());
         let decoder = Decoder::new(Arc::clone(&setup.rules), host.clone());
         let mut connection = Connection {
@@ -153,20 +164,36 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
             shared,
             setup,
             owed: Owed::default(),
+            has_unread: false,
             is_last: false,
             rest: Vec::new(),
             held: None,
             counted: 0,
         };
-        let ended = connection.run().await;
-        let settled = connection.settle_all(matches!(ended, Err(End::Socket | End::NoAck(_)))).await;
+        let ended = match connection.greet().await {
+            Ok(()) => connection.run().await,
+            refused => refused,
+        };
+        let settled = connection.settle_all(matches!(ended, Err(End::Socket | End::NoAck(_) | End::Stranger(_)))).await;
         if let Err(end) = ended.and(settled) {
             connection.say(&end);
         }
         // What is written already goes out before the connection is gone.
-        let _ = connection.stream.shutdown().await;
+        let _ = timeout(ACK_WAIT, connection.stream.shutdown()).await;
     })
     .await;
+}
+
+/// The connection after the TLS handshake, where there is to be one.
+async fn opened(stream: Stream, peer: &Peer, setup: &Setup) -> Option<Stream> {
+    let Some(tls) = &setup.tls else { return Some(stream) };
+    let error = match timeout(HANDSHAKE_WAIT, stream.accept_tls(Arc::clone(tls))).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("nothing came within {HANDSHAKE_WAIT:?}"),
+    };
+    crate::warning!("TLS handshake failed: host={:?} port={} error={error:?}", peer.address(), peer.port());
+    None
 }
 
 /// The peer's name in logs and records: its address where it has no other.
@@ -188,6 +215,8 @@ struct Connection {
     setup: Arc<Setup>,
     /// Acks of what is on its way into the buffers.
     owed: Owed,
+    /// What came behind the handshake has not been looked at.
+    has_unread: bool,
     /// The end came while there was no room: nothing more is read.
     is_last: bool,
     /// The beginning of a message, where that is small.
@@ -199,6 +228,48 @@ struct Connection {
 }
 
 impl Connection {
+    /// Asks the peer who it is, where the configuration says so.
+    async fn greet(&mut self) -> Result<(), End> {
+        let Some(guard) = self.setup.guard.clone() else { return Ok(()) };
+        let mut handshake = Handshake::begin().map_err(|error| End::Stranger(error.to_string()))?;
+        let helo = handshake.helo(!self.setup.options.deny_keepalive);
+        let mut stop = self.shared.stop.clone();
+        let verdict = async {
+            self.stream.write_all(&helo).await.ok()?;
+            loop {
+                if let Some(verdict) = handshake.answer(&self.rest, self.peer.0.map(|peer| peer.ip()), &guard) {
+                    return Some(verdict);
+                }
+                if self.stream.read_buf(&mut self.rest).await.ok()? == 0 {
+                    return None;
+                }
+            }
+        };
+        let verdict = tokio::select! {
+            verdict = timeout(HANDSHAKE_WAIT, verdict) => verdict.map_err(|_| End::Stranger("no PING came".to_owned()))?,
+            () = stop.wait() => None,
+        };
+        // Gone before it said anything, as those are that only look whether we are there.
+        let Verdict { consumed, pong, refusal } = verdict.ok_or(End::Socket)?;
+        self.rest.drain(..consumed);
+        self.has_unread = !self.rest.is_empty();
+        let written = timeout(ACK_WAIT, self.stream.write_all(&pong)).await;
+        let Some(refusal) = refusal else { return written.map_err(|_| End::Socket)?.map_err(|_| End::Socket) };
+        let who = match &refusal {
+            Refusal::SharedKey { hostname } => format!(" hostname={hostname:?}"),
+            Refusal::Password { hostname, username } => format!(" hostname={hostname:?} username={username:?}"),
+            Refusal::Ping | Refusal::Anonymous(_) => String::new(),
+        };
+        // The peer closes once it has read why; a reset before that would take the answer from it.
+        let _ = timeout(REFUSED_WAIT, async {
+            let _ = self.stream.shutdown().await;
+            let mut rest = [0; 64];
+            while self.stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+        })
+        .await;
+        Err(End::Stranger(format!("{refusal}{who}")))
+    }
+
     async fn run(&mut self) -> Result<(), End> {
         let mut last_call: Option<Instant> = None;
         loop {
@@ -238,6 +309,9 @@ impl Connection {
 
     /// Waits for bytes, unless too many acks are owed, and for what becomes of those.
     async fn more(&mut self, last_call: Option<Instant>) -> Result<Waited, End> {
+        if std::mem::take(&mut self.has_unread) {
+            return Ok(Waited::Input(self.take_kept()));
+        }
         let is_inside = self.decoder.is_inside();
         let mut stop = self.shared.stop.clone();
         let may_read = !self.owed.is_full();
@@ -410,6 +484,9 @@ impl Connection {
             End::NoAck(Broken::Late) => {
                 let limit = self.setup.options.ack_timeout;
                 ("Timeout::Error", format!("what was received could not be acknowledged within {limit:?}, the sender has to send it again"))
+            }
+            End::Stranger(why) => {
+                return crate::warning!("connection refused: host={:?} port={} reason={why:?}", self.host, self.peer.port());
             }
             End::Memory => ("NoMemoryError", format!("unfinished messages of all connections take more than {MAX_HELD_BYTES} bytes")),
         };

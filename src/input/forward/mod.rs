@@ -3,11 +3,14 @@
 pub(super) mod connection;
 mod heartbeat;
 mod owed;
+mod security;
 
+use super::transport::Transport;
 use super::{Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::forward::{CHUNK_SIZE_LIMIT, Rules};
 use crate::log::PluginLog;
+use crate::net::tls::ServerSettings;
 use crate::net::{Listener, Loops, SocketOptions, bind_udp};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
 use connection::{Options, Setup, SetupSeat, Shared, serve};
@@ -59,56 +62,7 @@ crate::section! {
         /// An ack that cannot be sent within this time is none: the connection is closed, and the sender has to send again.
         pub ack_timeout: Seconds = "190",
     }
-    sections { "security": one(Security), "transport": one(Transport) }
-}
-
-crate::section! {
-    /// Who may send; not supported yet.
-    pub struct Security {
-        /// The name of this server in the handshake.
-        pub self_hostname: String,
-        /// What both sides know.
-        pub shared_key: String [secret],
-        /// Whether users have to say their passwords.
-        pub user_auth: bool = "false",
-        /// Whether peers without a `<client>` section may send.
-        pub allow_anonymous_source: bool = "true",
-    }
-    sections { "user": many(User), "client": many(Client) }
-}
-
-crate::section! {
-    /// A user who may send.
-    pub struct User {
-        /// The name.
-        pub username: String,
-        /// The password.
-        pub password: String [secret],
-    }
-}
-
-crate::section! {
-    /// Peers that may send.
-    pub struct Client {
-        /// Their address or name.
-        pub host: Option<String>,
-        /// Their network.
-        pub network: Option<String>,
-        /// What they and we know.
-        pub shared_key: Option<String> [secret],
-        /// Which users may send from there.
-        pub users: Vec<String> = "[]",
-    }
-}
-
-crate::section! {
-    /// How connections are set up; `<transport tls>` is not supported yet.
-    pub struct Transport {
-        /// SO_RCVBUF in bytes.
-        pub receive_buffer_size: Option<Size>,
-        /// SO_LINGER of connections in seconds; 0 is a reset at the end.
-        pub linger_timeout: u32 = "0",
-    }
+    sections { "security": one(security::Security), "transport": one(Transport) }
 }
 
 /// The input, bound or not.
@@ -118,17 +72,18 @@ pub struct Forward {
     sockets: SocketOptions,
     log: PluginLog,
     seat: Arc<SetupSeat>,
+    security: Option<security::Rules>,
+    tls: Option<ServerSettings>,
     bound: Option<(Listener, std::net::UdpSocket)>,
 }
 
 impl Forward {
     /// From its section.
     pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>, Refused> {
-        let transport = read_transport(element, context);
+        let transport = Transport::of(element, context);
         let params = Params::read(element, context.diagnostics);
-        let security = refuse_security(element, context);
-        let (transport, params) = (transport?, params?);
-        security?;
+        let security = security::Rules::of(element, context);
+        let ((transport, tls), params, security) = (transport?, params?, security?);
         check(&params, element, context)?;
         let sockets = SocketOptions {
             backlog: params.backlog,
@@ -153,7 +108,16 @@ impl Forward {
             source_hostname_key: params.source_hostname_key,
         };
         let setup = Setup::new(rules, options, context.log);
-        Ok(Box::new(Forward { port: params.port, bind: params.bind, sockets, log: context.log.clone(), seat: setup.seat(), bound: None }))
+        Ok(Box::new(Forward {
+            port: params.port,
+            bind: params.bind,
+            sockets,
+            log: context.log.clone(),
+            seat: setup.seat(),
+            security,
+            tls,
+            bound: None,
+        }))
     }
 }
 
@@ -179,27 +143,14 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
     result
 }
 
-fn read_transport(element: &Element, context: &Context<'_>) -> Result<Option<Transport>, Refused> {
-    let Some(section) = element.section("transport") else { return Ok(None) };
-    match section.arg.as_str() {
-        "" | "tcp" => Transport::read(section, context.diagnostics).map(Some),
-        "tls" => Err(context.refuse("FLM0603", section.span, "<transport tls> is not supported yet for the forward input")),
-        other => Err(context.refuse("FLM0204", section.span, format!("protocol: valid options are tcp,tls but got {other}"))),
-    }
-}
-
-fn refuse_security(element: &Element, context: &Context<'_>) -> Result<(), Refused> {
-    match element.section("security") {
-        None => Ok(()),
-        Some(section) => {
-            // Its own faults are said too, so that they are known before it is supported.
-            let _ = Security::read(section, context.diagnostics);
-            Err(context.refuse("FLM0603", section.span, "<security> is not supported yet for the forward input"))
-        }
-    }
-}
-
 impl Input for Forward {
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        let guard = self.security.as_ref().map(security::Rules::resolve).transpose()?.map(Arc::new);
+        let tls = self.tls.as_ref().map(ServerSettings::load).transpose()?;
+        self.seat.send_modify(|setup| *setup = Arc::new(Setup { guard, tls, ..Setup::clone(setup) }));
+        Ok(())
+    }
+
     fn bind(&mut self) -> anyhow::Result<()> {
         let listener = Listener::tcp(&self.bind, self.port, self.sockets)?;
         // A port of the system's choice has to be the same for both.
@@ -211,7 +162,8 @@ impl Input for Forward {
     }
 
     fn sockets(&self) -> Option<String> {
-        Some(format!("forward {}:{} {:?}", self.bind, self.port, self.sockets))
+        let protocol = if self.tls.is_some() { "tls" } else { "tcp" };
+        Some(format!("forward {protocol} {}:{} {:?}", self.bind, self.port, self.sockets))
     }
 
     fn seat(&self) -> Option<Seat> {

@@ -4,12 +4,17 @@ use super::super::{INPUTS, Input};
 use crate::config::{Diagnostics, Element, LoadOptions, Refused, Span, System, load};
 use crate::event::json::{Style, write_record};
 use crate::event::{Batch, Scope, Tag};
+use crate::forward::digest;
 use crate::log::PluginLog;
 use crate::net::Loops;
 use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Route, Sink, Stop};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -98,7 +103,8 @@ impl Running {
         panic!("no free port");
     }
 
-    fn start(input: Box<dyn Input>, port: u16) -> Running {
+    fn start(mut input: Box<dyn Input>, port: u16) -> Running {
+        input.prepare().unwrap();
         let collector = Arc::new(Collector { events: Mutex::default(), refuses: AtomicBool::new(false), limit: Arc::new(Limit::new(1)) });
         let emitter = Emitter::default();
         let route: Weak<dyn Route> = Arc::downgrade(&(Arc::clone(&collector) as Arc<dyn Route>));
@@ -296,6 +302,132 @@ fn the_end_does_not_wait_for_a_blocked_route() {
     assert_eq!(running.events(1).len(), 1);
 }
 
+/// HELO and PING on a connection; the answer.
+fn shake_hands(stream: &mut (impl Read + Write), key: &str, password: &str) -> Vec<u8> {
+    let helo = read_up_to(stream, 65);
+    assert!(helo.starts_with(b"\x92\xa4HELO\x83\xa5nonce\xc4\x10") && helo.ends_with(b"\xa9keepalive\xc3"), "{helo:?}");
+    let (nonce, salt) = (&helo[15..31], &helo[38..54]);
+    let shared = digest(&[b"s", b"me", nonce, key.as_bytes()]);
+    let mut ping = vec![0x96];
+    for part in ["PING", "me", "s", &shared, "ann", &digest(&[salt, b"ann", password.as_bytes()])] {
+        ping.extend_from_slice(&[0xd9, part.len() as u8]);
+        ping.extend_from_slice(part.as_bytes());
+    }
+    stream.write_all(&ping).unwrap();
+    let proof = digest(&[b"s", b"server", nonce, key.as_bytes()]);
+    let pong = read_up_to(stream, 6 + 1 + 1 + 7 + 2 + 128);
+    if pong[6] == 0xc3 {
+        assert_eq!(pong[17..], *proof.as_bytes());
+    }
+    pong
+}
+
+const SECURITY: &str =
+    "<security>\nself_hostname server\nshared_key k\nuser_auth true\n<user>\nusername ann\npassword p\n</user>\n</security>\n";
+
+#[test]
+fn who_knows_the_key_may_send_and_others_hear_why_not() {
+    let running = Running::forward(SECURITY);
+    let mut stream = running.connect();
+    assert_eq!(shake_hands(&mut stream, "k", "p")[..7], *b"\x95\xa4PONG\xc3");
+    stream.write_all(&message("a", "c")).unwrap();
+    assert_eq!(read_up_to(&mut stream, 7), ack("c"));
+    for (key, password, why) in [("wrong", "p", "shared_key mismatch"), ("k", "wrong", "username/password mismatch")] {
+        let mut stream = running.connect();
+        let pong = shake_hands(&mut stream, key, password);
+        let expected = [b"\x95\xa4PONG\xc2".as_slice(), &[0xa0 | why.len() as u8], why.as_bytes(), b"\xa0\xa0"].concat();
+        assert_eq!(pong, expected, "{why}");
+    }
+    // One that sends without a word of greeting.
+    let mut stream = running.connect();
+    stream.write_all(&message("rude", "c")).unwrap();
+    assert!(read_up_to(&mut stream, 200).ends_with(b"\xb4invalid ping message\xa0\xa0"));
+    assert_eq!(running.events(1), [r#"a 1 {"k":1}"#]);
+}
+
+#[test]
+fn a_message_may_follow_the_ping_at_once() {
+    let running = Running::forward("<security>\nself_hostname server\nshared_key k\n</security>\n");
+    let mut stream = running.connect();
+    let nonce = read_up_to(&mut stream, 65)[15..31].to_vec();
+    let mut bytes = vec![0x96];
+    for part in ["PING", "me", "s", &digest(&[b"s", b"me", &nonce, b"k"]), "", ""] {
+        bytes.extend_from_slice(&[0xd9, part.len() as u8]);
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(&message("a", "c"));
+    stream.write_all(&bytes).unwrap();
+    assert!(read_up_to(&mut stream, 145 + 7).ends_with(&ack("c")));
+}
+
+#[test]
+fn peers_that_nobody_knows_are_denied() {
+    let lines = "<security>\nself_hostname server\nshared_key k\nallow_anonymous_source false\n<client>\nnetwork 10.0.0.0/8\n</client>\n</security>\n";
+    let running = Running::forward(lines);
+    let mut stream = running.connect();
+    let pong = shake_hands(&mut stream, "k", "");
+    assert!(pong.ends_with(b"anonymous source host '127.0.0.1' denied\xa0\xa0"), "{pong:?}");
+    let running = Running::forward(&lines.replace("network 10.0.0.0/8", "host localhost\nshared_key own"));
+    assert_eq!(shake_hands(&mut running.connect(), "own", "")[6], 0xc3);
+}
+
+fn pki(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/net/tls/pki").join(name)
+}
+
+/// A connection by TLS that trusts the test's authority; with our certificate, if we are to show one.
+fn connect_tls(
+    running: &Running,
+    shows: bool,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(pki("ca.pem")).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap().with_root_certificates(roots);
+    let config = if shows {
+        let chain = vec![CertificateDer::from_pem_file(pki("client.pem")).unwrap()];
+        builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(pki("client.key")).unwrap()).unwrap()
+    } else {
+        builder.with_no_client_auth()
+    };
+    let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    StreamOwned::new(connection, running.connect())
+}
+
+fn tls_lines(lines: &str) -> String {
+    let (cert, key) = (pki("server.pem"), pki("server.key"));
+    format!("<transport tls>\ncert_path {}\nprivate_key_path {}\n{lines}\n</transport>\n", cert.display(), key.display())
+}
+
+#[test]
+fn events_come_by_tls_with_a_handshake_of_the_protocol_inside() {
+    let running = Running::forward(&[tls_lines("").as_str(), SECURITY].concat());
+    let mut stream = connect_tls(&running, false, &rustls::version::TLS12);
+    assert_eq!(shake_hands(&mut stream, "k", "p")[6], 0xc3);
+    stream.write_all(&message("a", "c")).unwrap();
+    assert_eq!(read_up_to(&mut stream, 7), ack("c"));
+    // The default is version 1.2 alone, and plain text gets nothing.
+    let mut newer = connect_tls(&running, false, &rustls::version::TLS13);
+    assert!(newer.write_all(&message("a", "c")).and_then(|()| newer.read(&mut [0; 1])).is_err());
+    let mut plain = running.connect();
+    plain.write_all(&message("plain", "c")).unwrap();
+    assert!(!read_up_to(&mut plain, 100).windows(3).any(|window| window == b"ack"));
+    assert_eq!(running.events(1).len(), 1);
+}
+
+#[test]
+fn clients_are_asked_for_a_certificate() {
+    let lines = format!("client_cert_auth true\nca_path {}\nmin_version TLSv1_2\nmax_version TLSv1_3", pki("ca.pem").display());
+    let running = Running::forward(&tls_lines(&lines));
+    let mut stream = connect_tls(&running, true, &rustls::version::TLS13);
+    stream.write_all(&message("a", "c")).unwrap();
+    assert_eq!(read_up_to(&mut stream, 7), ack("c"));
+    let mut stream = connect_tls(&running, false, &rustls::version::TLS13);
+    assert!(stream.write_all(&message("b", "c")).and_then(|()| stream.read_exact(&mut [0; 7])).is_err());
+    assert_eq!(running.events(1), [r#"a 1 {"k":1}"#]);
+}
+
 #[test]
 fn a_port_in_use_is_named() {
     let running = Running::forward("");
@@ -328,8 +460,21 @@ fn unix_sockets_speak_the_same() {
 #[test]
 fn what_is_not_supported_is_refused() {
     let refusal = |lines: &str| build(lines).err().unwrap_or_default();
-    assert!(refusal("@type forward\n<security>\nself_hostname h\nshared_key k\n</security>").contains("<security> is not supported yet"));
-    assert!(refusal("@type forward\n<transport tls>\ncert_path /c\n</transport>").contains("<transport tls> is not supported yet"));
+    let security = |lines: &str| refusal(&format!("@type forward\n<security>\nself_hostname h\nshared_key k\n{lines}\n</security>"));
+    assert!(security("user_auth true").contains("<user> sections required if user_auth enabled"));
+    assert!(security("allow_anonymous_source false").contains("<client> sections required if allow_anonymous_source disabled"));
+    assert!(security("<client>\n</client>").contains("Either of 'host' and 'network' must be specified for client"));
+    assert!(security("<client>\nhost h\nnetwork ::/0\n</client>").contains("both of 'host' and 'network' are specified for client"));
+    assert!(security("<client>\nnetwork 10.0.0.0/99\n</client>").contains("network '10.0.0.0/99' address format is invalid"));
+    let tls = |lines: &str| refusal(&format!("@type forward\n<transport tls>\n{lines}\n</transport>"));
+    assert!(tls("").contains("no valid cert options configured"));
+    assert!(tls("cert_path /c").contains("private_key_path is required when cert_path is specified"));
+    assert!(tls("cert_path /c\nmin_version TLSv1_2").contains("must set max_version together"));
+    assert!(tls("cert_path /c\nversion TLSv1_1").contains("TLS versions before TLSv1_2 are not supported"));
+    assert!(tls("insecure true").contains("'insecure' without cert_path is not supported"));
+    assert!(tls("ca_cert_path /c").contains("'ca_cert_path' is not supported"));
+    assert!(tls("ciphers RC4").contains("'ciphers' is not supported"));
+    assert!(refusal("@type forward\n<transport udp>\n</transport>").contains("valid options are tcp,tls but got udp"));
     assert!(refusal("@type forward\ntag ''").contains("'tag' parameter must not be empty"));
     assert!(refusal("@type forward\nsend_keepalive_packet true\ndeny_keepalive true").contains("both 'send_keepalive_packet'"));
     assert!(refusal("@type forward\nresolve_hostname false\nsource_hostname_key h").contains("resolve_hostname must be true"));
