@@ -1,6 +1,7 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
 pub mod forward;
+pub mod http;
 pub mod monitor_agent;
 pub mod sample;
 pub mod transport;
@@ -8,7 +9,7 @@ pub mod unix;
 
 use crate::net::Loops;
 use crate::plugin::known::KnownPlugins;
-use crate::plugin::{BoxFuture, Emitter, Plugin, Stop};
+use crate::plugin::{BoxFuture, Compat, Emitter, Plugin, Stop};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub static KNOWN: KnownPlugins = KnownPlugins::new("input", include_str!("known.
 pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
     Plugin { name: "dummy", section: &sample::Params::SECTION, compat: &[], build: sample::build },
     Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[], build: forward::Forward::build },
+    Plugin { name: "http", section: &http::Params::SECTION, compat: &[Compat::Parser], build: http::build },
     Plugin { name: "monitor_agent", section: &monitor_agent::Params::SECTION, compat: &[], build: monitor_agent::build },
     Plugin { name: "sample", section: &sample::Params::SECTION, compat: &[], build: sample::build },
     Plugin { name: "unix", section: &unix::Params::SECTION, compat: &[], build: unix::Unix::build },

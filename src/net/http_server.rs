@@ -5,7 +5,7 @@
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::http::request::Parts;
-use hyper::http::{Method, Uri};
+use hyper::http::{Method, Uri, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -53,6 +53,8 @@ pub struct Request {
     pub uri: Uri,
     /// The headers in the order in which they came.
     pub headers: HeaderMap,
+    /// Whether the peer goes on with the connection.
+    pub keep_alive: bool,
     /// The body, or why there is none.
     pub body: Result<Bytes, BodyFault>,
 }
@@ -131,8 +133,9 @@ pub async fn serve<F: Future<Output = Response>>(
             let (head, body) = request.into_parts();
             let (held, body) = read_body(&head, body, bounds.body_bytes).await;
             activity.set_busy(true);
+            let keep_alive = keeps_alive(&head);
             let Parts { method, uri, headers, .. } = head;
-            let response = handle(Request { method, uri, headers, body }).await;
+            let response = handle(Request { method, uri, headers, keep_alive, body }).await;
             activity.set_busy(false);
             drop(held);
             Ok::<_, Infallible>(response.into_hyper())
@@ -149,6 +152,15 @@ pub async fn serve<F: Future<Output = Response>>(
         () = stopped => connection.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(LAST_ANSWER_WAIT, connection).await;
+}
+
+/// HTTP/1.1 goes on unless it says otherwise, HTTP/1.0 only where it says so.
+fn keeps_alive(head: &Parts) -> bool {
+    let says = |word: &str| {
+        let values = head.headers.get_all(header::CONNECTION).iter();
+        values.filter_map(|value| value.to_str().ok()).any(|value| value.to_ascii_lowercase().contains(word))
+    };
+    if says("close") { false } else { head.version == Version::HTTP_11 || says("keep-alive") }
 }
 
 /// Memory that a body takes.

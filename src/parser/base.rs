@@ -3,7 +3,7 @@
 use super::types::Conversion;
 use super::{ParseError, Parsed};
 use crate::config::{Element, Refused, Seconds};
-use crate::event::{Record, Scope, TimeOptions, TimeParser, TimeType, Value, Zone};
+use crate::event::{EventTime, Record, Scope, TimeOptions, TimeParser, TimeType, Value, Zone};
 use crate::plugin::Context;
 use crate::regex::{Matched, Regex};
 
@@ -98,6 +98,16 @@ impl Base {
     /// Whether events without a time have the present one.
     pub fn estimates_current_event(&self) -> bool {
         self.estimate_current_event
+    }
+
+    /// The field that holds the time.
+    pub fn time_key(&self) -> Option<&str> {
+        self.time_key.as_deref()
+    }
+
+    /// Reads a time as the parameters of the section say.
+    pub fn parse_time(&self, value: &Value<'_>) -> Result<EventTime, String> {
+        self.time_parser.parse(value)
     }
 
     /// Whether the field of the time stays.

@@ -73,7 +73,7 @@ fn ask_of(overview: Arc<Overview>, method: &str, uri: &str) -> (u16, String, Str
     let params = Params::read(&element, &crate::config::Diagnostics::new()).unwrap();
     let agent = MonitorAgent { params, overview, log: PluginLog::default(), bound: None };
     let (method, uri) = (method.parse().unwrap(), uri.parse().unwrap());
-    let request = Request { method, uri, headers: Default::default(), body: Ok(Default::default()) };
+    let request = Request { method, uri, headers: Default::default(), keep_alive: true, body: Ok(Default::default()) };
     let response = agent.answer(&request);
     let kind = response.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
     (response.status.as_u16(), kind, String::from_utf8(response.body.to_vec()).unwrap())

@@ -7,7 +7,7 @@ const BOUNDS: Bounds = Bounds { silence: Duration::from_secs(5), body_bytes: 100
 
 /// Answers with what it was asked.
 async fn echo(request: Request) -> Response {
-    let Request { method, uri, headers, body } = request;
+    let Request { method, uri, headers, body, .. } = request;
     match body {
         Ok(body) => {
             let text = format!("{method} {uri} {} {}", headers.len(), String::from_utf8_lossy(&body));

@@ -1,0 +1,209 @@
+//! The `http` input: events in the bodies of requests, the tag in their path.
+//!
+//! This file is about the listener and its parameters; [`answer`] says what a request is answered with, [`payload`] what its body holds,
+//! [`records`] how records are found in it.
+
+mod answer;
+mod payload;
+mod records;
+
+use super::{Input, Seat};
+use crate::config::{Element, Refused, Seconds, Size};
+use crate::log::PluginLog;
+use crate::net::http_server::{Bounds, serve};
+use crate::net::{Listener, Loops, SocketOptions};
+use crate::plugin::{BoxFuture, Context, Emitter, Stop};
+use answer::{Cors, Rules};
+use records::Format;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long the end of the process waits for answers under way.
+const STOP_WAIT: Duration = Duration::from_secs(4);
+
+crate::section! {
+    /// Takes events by HTTP: the path is the tag, the body holds the records.
+    pub struct Params {
+        /// The port to listen to.
+        pub port: u16 = "9880",
+        /// The address to listen on.
+        pub bind: String = "0.0.0.0",
+        /// Bodies longer than this are refused.
+        pub body_size_limit: Size = "32m",
+        /// Compressed bodies that are longer than this once decompressed are refused.
+        pub decompression_size_limit: Size = "256m",
+        /// A connection on which nothing comes for so long is closed.
+        pub keepalive_timeout: Seconds = "10",
+        /// How many connections may wait to be accepted; 1024 by default.
+        pub backlog: Option<u32>,
+        /// Whether records get the request's headers, as `HTTP_NAME`.
+        pub add_http_headers: bool = "false",
+        /// Whether records get the sender's address, as `REMOTE_ADDR`.
+        pub add_remote_addr: bool = "false",
+        /// How long Fluentd's event loop blocks; has no counterpart here.
+        pub blocking_timeout: Seconds = "0.5",
+        /// From which pages browsers may send: `*`, or addresses in which one `*` stands for anything.
+        pub cors_allow_origins: Option<Vec<String>>,
+        /// Whether browsers may send credentials.
+        pub cors_allow_credentials: bool = "false",
+        /// Whether answers are an empty image.
+        pub respond_with_empty_img: bool = "false",
+        /// Whether answers have the status 204.
+        pub use_204_response: bool = "false",
+        /// Whether requests that fail are logged as errors.
+        pub dump_error_log: bool = "true",
+        /// Whether records get the parameters of the query, as `QUERY_NAME`.
+        pub add_query_params: bool = "false",
+        /// What is put before the tag, with a dot.
+        pub add_tag_prefix: Option<String>,
+    }
+    sections { "parse": one, "transport": one(Transport) }
+}
+
+crate::section! {
+    /// How connections are set up.
+    pub struct Transport {
+        /// SO_RCVBUF in bytes.
+        pub receive_buffer_size: Option<Size>,
+        /// SO_LINGER of connections in seconds; 0 is a reset at the end.
+        pub linger_timeout: Option<u32>,
+    }
+}
+
+/// The input, bound or not.
+struct Http {
+    port: u16,
+    bind: String,
+    sockets: SocketOptions,
+    rules: Rules,
+    seat: Arc<Place>,
+    log: PluginLog,
+    bound: Option<Listener>,
+}
+
+/// What the connections of an input share, and a successor changes.
+struct Place(RwLock<Option<(Arc<Rules>, Emitter)>>);
+
+impl Place {
+    fn set(&self, rules: Rules, emitter: Emitter) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(rules), emitter));
+    }
+
+    fn get(&self) -> Option<(Arc<Rules>, Emitter)> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Makes the input.
+pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>, Refused> {
+    let params = Params::read(element, context.diagnostics);
+    let format = Format::build(element.section("parse"), element.span, context);
+    let transport = read_transport(element, context);
+    let (params, format, transport) = (params?, format?, transport?);
+    check(&params, element, context)?;
+    let sockets = SocketOptions {
+        backlog: params.backlog,
+        linger: transport.as_ref().and_then(|section| section.linger_timeout),
+        receive_buffer: transport.and_then(|section| section.receive_buffer_size).map(|size| size.0 as usize),
+        ..SocketOptions::default()
+    };
+    let rules = Rules {
+        bounds: Bounds { silence: params.keepalive_timeout.duration(), body_bytes: params.body_size_limit.0 as usize },
+        decompressed_bytes: params.decompression_size_limit.0 as usize,
+        cors: params.cors_allow_origins.map(|origins| Cors { origins, credentials: params.cors_allow_credentials }),
+        empty_image: params.respond_with_empty_img,
+        no_content: params.use_204_response,
+        logs_errors: params.dump_error_log,
+        add_http_headers: params.add_http_headers,
+        add_remote_addr: params.add_remote_addr,
+        add_query_params: params.add_query_params,
+        add_tag_prefix: params.add_tag_prefix,
+        format,
+    };
+    let seat = Arc::new(Place(RwLock::new(None)));
+    Ok(Box::new(Http { port: params.port, bind: params.bind, sockets, rules, seat, log: context.log.clone(), bound: None }))
+}
+
+/// What parameters must not be together or empty, in Fluentd's words.
+fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<(), Refused> {
+    let mut result = Ok(());
+    let is_anybody = params.cors_allow_origins.as_ref().is_none_or(|origins| origins.iter().any(|origin| origin == "*"));
+    if params.cors_allow_credentials && is_anybody {
+        let message = "Cannot enable cors_allow_credentials without specific origins";
+        result = Err(context.refuse("FLM0620", element.span, message));
+    }
+    if params.add_tag_prefix.as_deref() == Some("") {
+        result = Err(context.refuse("FLM0601", element.span, "'add_tag_prefix' parameter must not be empty"));
+    }
+    if let Some(param) = element.param("blocking_timeout") {
+        context.diagnostics.note("FLM0602", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
+    }
+    result
+}
+
+fn read_transport(element: &Element, context: &Context<'_>) -> Result<Option<Transport>, Refused> {
+    let Some(section) = element.section("transport") else { return Ok(None) };
+    match section.arg.as_str() {
+        "" | "tcp" => Transport::read(section, context.diagnostics).map(Some),
+        "tls" => Err(context.refuse("FLM0603", section.span, "<transport tls> is not supported yet for the http input")),
+        other => Err(context.refuse("FLM0204", section.span, format!("protocol: valid options are tcp,tls but got {other}"))),
+    }
+}
+
+impl Input for Http {
+    fn bind(&mut self) -> anyhow::Result<()> {
+        let listener = Listener::tcp(&self.bind, self.port, self.sockets)?;
+        let port = listener.port().unwrap_or(self.port);
+        self.log.enter(|| crate::debug!("listening http bind={:?} port={port}", self.bind));
+        self.bound = Some(listener);
+        Ok(())
+    }
+
+    fn sockets(&self) -> Option<String> {
+        Some(format!("http {}:{} {:?}", self.bind, self.port, self.sockets))
+    }
+
+    fn seat(&self) -> Option<Seat> {
+        Some(Arc::clone(&self.seat) as Seat)
+    }
+
+    fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
+        if let Some(seat) = seat.downcast_ref::<Place>() {
+            seat.set(self.rules, emitter);
+        }
+    }
+
+    fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(async move {
+            if self.bound.is_none() {
+                self.bind()?;
+            }
+            let Some(listener) = self.bound.take() else { return Ok(()) };
+            let Http { seat, log, rules, .. } = *self;
+            seat.set(rules, emitter);
+            let mut stopped = stop.clone();
+            let connections = listener.serve(loops, async move { stopped.wait().await }, STOP_WAIT, move |stream, peer| {
+                let (seat, log, stop) = (Arc::clone(&seat), log.clone(), stop.clone());
+                log.run(async move {
+                    let Some((rules, _)) = seat.get() else { return };
+                    let address = peer.address();
+                    let mut ended = stop.clone();
+                    let answer = |request| {
+                        let (now, stop, address) = (seat.get(), stop.clone(), address.as_str());
+                        async move {
+                            match now {
+                                Some((rules, emitter)) => answer::answer(&rules, &emitter, request, address, stop).await,
+                                None => answer::closing(),
+                            }
+                        }
+                    };
+                    serve(stream, rules.bounds, async move { ended.wait().await }, answer).await;
+                })
+            });
+            connections.await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
