@@ -16,4 +16,5 @@ mod routing;
 mod search_node;
 mod secondary;
 mod support;
+mod take_over;
 mod tidy;

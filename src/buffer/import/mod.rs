@@ -16,7 +16,7 @@ pub use holder::{Holder, holder};
 pub use meta::{MAX_META_BYTES, Meta, meta_of, micros_of};
 pub use name::{Name, Written};
 pub use stored::{Imported, OnDamage};
-pub use take_over::{Fate, Heir, chunks_of, fate, held_by, left_by_fluentd};
+pub use take_over::{Fate, Heir, chunks_of, fate, folders_of_workers, held_by, left_by_fluentd};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 use super::content::{Content, Packed, unpacked};
 use super::find::Found;
+use super::take_over::unclaim;
 use crate::buffer::{Chunk, Stored};
 use crate::event::msgpack::Entries;
 use std::fmt;
@@ -164,8 +165,12 @@ impl Stored for Imported {
     }
 
     fn done(&self) {
-        if let Err(error) = self.found.remove() {
-            crate::error!("a chunk of Fluentd's is delivered and cannot be removed path={:?} error=\"{error}\"", self.found.path);
+        match self.found.remove() {
+            Ok(()) => unclaim(&self.found.path),
+            // It stays claimed, so that it is at least not delivered twice by this process.
+            Err(error) => {
+                crate::error!("a chunk of Fluentd's is delivered and cannot be removed path={:?} error=\"{error}\"", self.found.path);
+            }
         }
     }
 }

@@ -7,9 +7,10 @@ use super::name::Written;
 use super::stored::{Imported, OnDamage};
 use crate::buffer::{Chunk, ChunkKeys, Keys, Location, StoredChunk, TimeSlices};
 use crate::event::Tag;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Folders of workers below a buffer's that are looked for; Fluentd numbers them from 0.
 const MAX_WORKERS: u32 = 1024;
@@ -23,8 +24,18 @@ pub struct Heir<'h> {
     pub is_packed: bool,
     /// The most bytes of a chunk that is unpacked whole.
     pub max_bytes: u64,
-    /// Whether it takes over what other workers left, too.
-    pub is_first_worker: bool,
+}
+
+/// Chunks that wait for delivery in this process: nobody takes them over again, at a reload or a second look.
+static CLAIMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn claims() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A chunk is delivered, and its files are gone.
+pub(super) fn unclaim(path: &Path) {
+    claims().remove(path);
 }
 
 /// What becomes of one of Fluentd's chunks.
@@ -38,34 +49,34 @@ pub enum Fate {
     Empty(Found),
 }
 
-/// The chunks that Fluentd left at a location, in the order of their delivery.
-pub fn left_by_fluentd(location: &Location, heir: &Heir<'_>) -> io::Result<Vec<Found>> {
+/// The chunks that Fluentd left at a location and in `others`, folders of the same buffer, in the order of their delivery. Those that wait
+/// for delivery in this process are not among them.
+pub fn left_by_fluentd(location: &Location, others: &[PathBuf]) -> io::Result<Vec<Found>> {
     let names = Names { prefix: &location.prefix, suffix: &location.suffix };
     let mut found = find(&location.folder, Some(names))?;
-    if location.is_folder {
-        // A buffer may have been of the other kind before, and of several workers.
-        let folders = std::iter::once(location.folder.clone()).chain(workers(&location.folder, heir.is_first_worker));
-        for folder in folders {
-            let others = find(&folder, None)?.into_iter().filter(|one| one.name.written != Written::Backup);
-            found.extend(others.filter(|one| is_usual(&one.path)));
-        }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        found.dedup_by(|a, b| a.path == b.path);
+    // A buffer may have been of the other kind before.
+    let own = location.is_folder.then_some(&location.folder);
+    for folder in own.into_iter().chain(others) {
+        let chunks = find(folder, None)?.into_iter().filter(|one| one.name.written != Written::Backup);
+        found.extend(chunks.filter(|one| is_usual(&one.path)));
     }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup_by(|a, b| a.path == b.path);
+    let claimed = claims();
+    found.retain(|one| !claimed.contains(&one.path));
     sort(&mut found);
     Ok(found)
+}
+
+/// The folders of workers below that of a buffer.
+pub fn folders_of_workers(folder: &Path) -> Vec<PathBuf> {
+    (0..MAX_WORKERS).map(|worker| folder.join(format!("worker{worker}"))).take_while(|folder| folder.is_dir()).collect()
 }
 
 /// Whether a file has one of the names that Fluentd gives where `path` is a folder.
 fn is_usual(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     (name.starts_with("buffer.") && name.ends_with(".log")) || (name.starts_with("fsb.") && name.ends_with(".buf"))
-}
-
-fn workers(folder: &Path, is_wanted: bool) -> impl Iterator<Item = PathBuf> {
-    let count = if is_wanted { MAX_WORKERS } else { 0 };
-    let folder = folder.to_owned();
-    (0..count).map(move |worker| folder.join(format!("worker{worker}"))).take_while(|folder| folder.is_dir())
 }
 
 /// Another process that has one of these open: they are its own, as long as it runs.
@@ -92,6 +103,7 @@ pub fn fate(found: Found, heir: &Heir<'_>, report: &OnDamage) -> io::Result<Fate
         return Ok(Fate::SetAside(found, why.to_owned()));
     }
     let keys = keys_of(&found, heir.keys);
+    claims().insert(found.path.clone());
     let (id, bytes, counted) = (found.id(), found.bytes, found.meta.records);
     let body = Imported::new(found, heir.is_packed, heir.max_bytes, Arc::clone(report));
     let records = if counted > 0 { usize::try_from(counted).unwrap_or(usize::MAX) } else { body.estimate() };

@@ -141,7 +141,7 @@ fn chunks_cut_short_keep_what_is_whole() {
 }
 
 fn heir(keys: &Keys, is_packed: bool) -> Heir<'_> {
-    Heir { keys, is_packed, max_bytes: 1 << 28, is_first_worker: true }
+    Heir { keys, is_packed, max_bytes: 1 << 28 }
 }
 
 fn by_tag() -> Keys {
@@ -183,7 +183,7 @@ fn what_is_taken_over_is_delivered_whole_and_gone_only_then() {
     for buffer in ["file-default", "file-gzip", "file-single-killed", "v012-forward"] {
         let folder = copy_of(buffer, "whole");
         let mut records = 0;
-        for found in left_by_fluentd(&location(&folder), &heir(&keys, true)).unwrap() {
+        for found in left_by_fluentd(&location(&folder), &folders_of_workers(&folder)).unwrap() {
             let path = found.path.clone();
             let mut stored = deliver(found, &heir(&keys, true), &no_damage());
             let expected = stored.chunk.records;
@@ -297,9 +297,14 @@ fn folders_of_workers_and_of_the_other_kind_are_looked_into() {
         std::fs::copy(&chunk.path, folder.join("worker0").join(chunk.path.file_name().unwrap())).unwrap();
     }
     std::fs::write(folder.join("other.txt"), b"x").unwrap();
-    let keys = by_tag();
-    let all = left_by_fluentd(&location(&folder), &heir(&keys, true)).unwrap();
+    let all = left_by_fluentd(&location(&folder), &folders_of_workers(&folder)).unwrap();
     assert_eq!(all.len(), found("file-single").len() + found("file-queued").len());
     assert!(all[0].name.is_queued && all[0].path.starts_with(folder.join("worker0")));
+    // What is on its way to an output is not found again.
+    let keys = by_tag();
+    let first = all.last().unwrap().clone();
+    let stored = deliver(first, &heir(&keys, true), &no_damage());
+    assert_eq!(left_by_fluentd(&location(&folder), &[]).unwrap().len(), found("file-single").len() - 1);
+    stored.body.done();
     std::fs::remove_dir_all(folder).unwrap();
 }

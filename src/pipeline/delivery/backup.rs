@@ -56,21 +56,33 @@ impl Backup {
 
     /// Keeps a chunk, synced, and says where; blocks.
     pub fn keep(&self, chunk: &Chunk, reason: &str) -> io::Result<PathBuf> {
+        self.keep_as(self.is_packed, chunk, reason)
+    }
+
+    /// As [`Backup::keep`], for a chunk that may be of another form than the output's.
+    pub fn keep_as(&self, is_packed: bool, chunk: &Chunk, reason: &str) -> io::Result<PathBuf> {
         if let Some((letters, folder)) = self.dead_letters() {
-            match self.keep_as_letter(letters, &folder, chunk, reason) {
+            match self.keep_as_letter(letters, &folder, is_packed, chunk, reason) {
                 Ok(Some(path)) => return Ok(path),
                 Ok(None) => crate::warning!("no room for a chunk path={folder:?} max_size={}", letters.max_bytes()),
                 Err(error) => crate::error!("a chunk cannot be kept among the dead letters path={folder:?} error=\"{error}\""),
             }
         }
-        self.keep_in(&self.folder, chunk, reason)
+        self.keep_in(&self.folder, is_packed, chunk, reason)
     }
 
-    fn keep_as_letter(&self, letters: &Arc<Letters>, folder: &Path, chunk: &Chunk, reason: &str) -> io::Result<Option<PathBuf>> {
+    fn keep_as_letter(
+        &self,
+        letters: &Arc<Letters>,
+        folder: &Path,
+        is_packed: bool,
+        chunk: &Chunk,
+        reason: &str,
+    ) -> io::Result<Option<PathBuf>> {
         if letters.reserve(chunk.bytes.len() as u64)? == Kept::Full {
             return Ok(None);
         }
-        let path = self.keep_in(folder, chunk, reason)?;
+        let path = self.keep_in(folder, is_packed, chunk, reason)?;
         let file = path.strip_prefix(letters.folder()).unwrap_or(&path).display().to_string();
         let mut line = Vec::new();
         let cause = Cause { output: Some(&self.id), class: CLASS, reason, status: None };
@@ -94,11 +106,11 @@ impl Backup {
         Ok(path)
     }
 
-    fn keep_in(&self, folder: &Path, chunk: &Chunk, reason: &str) -> io::Result<PathBuf> {
+    fn keep_in(&self, folder: &Path, is_packed: bool, chunk: &Chunk, reason: &str) -> io::Result<PathBuf> {
         make_folder(folder)?;
         let (path, mut file) = create(folder, &chunk.hex())?;
         let meta_path = with_meta(&path);
-        let written = file.write_all(&chunk.bytes).and_then(|()| self.write_meta(&meta_path, chunk, reason)).and_then(|()| {
+        let written = file.write_all(&chunk.bytes).and_then(|()| self.write_meta(&meta_path, is_packed, chunk, reason)).and_then(|()| {
             file.sync_data()?;
             File::open(folder)?.sync_all()
         });
@@ -111,8 +123,8 @@ impl Backup {
         Ok(path)
     }
 
-    fn write_meta(&self, path: &Path, chunk: &Chunk, reason: &str) -> io::Result<()> {
-        let form = if self.is_packed { "packed" } else { "formatted" };
+    fn write_meta(&self, path: &Path, is_packed: bool, chunk: &Chunk, reason: &str) -> io::Result<()> {
+        let form = if is_packed { "packed" } else { "formatted" };
         let facts = [("output", self.id.as_str()), ("plugin", &self.plugin), ("form", form), ("reason", reason)];
         let facts = facts.map(|(name, fact)| (name.to_owned(), fact.to_owned())).to_vec();
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path)?;

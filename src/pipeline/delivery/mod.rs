@@ -13,6 +13,7 @@ mod queue;
 mod retry;
 mod secondary;
 mod stage;
+mod take_over;
 mod usage;
 mod waiting;
 mod write;
@@ -93,6 +94,8 @@ pub struct Delivery {
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
     /// Whether somebody waits for the delivery of what is staged.
     is_awaited: AtomicBool,
+    /// Whether a Fluentd that runs keeps its chunks from being taken over.
+    is_held_up: AtomicBool,
     /// Whether a successor has taken over.
     replaced: watch::Sender<bool>,
 }
@@ -128,6 +131,7 @@ impl Delivery {
             has_ended: Arc::default(),
             tasks: Arc::default(),
             is_awaited: AtomicBool::new(false),
+            is_held_up: AtomicBool::new(false),
             replaced: watch::channel(false).0,
             output,
             settings,
@@ -163,6 +167,10 @@ impl Delivery {
     fn start_with(self: &Arc<Self>, spawn: impl Fn(BoxFuture<'static, ()>) -> JoinHandle<()>) {
         let run = |task: BoxFuture<'static, ()>| spawn(Box::pin(self.log.clone().run(task)));
         let mut tasks = vec![run(Box::pin(flush::look_for_due(Arc::clone(self), self.phase.subscribe())))];
+        if let Some(disk) = &self.disk {
+            let location = disk.location.clone();
+            tasks.push(run(Box::pin(take_over::look_again(Arc::clone(self), location, self.phase.subscribe()))));
+        }
         for _ in 0..self.settings.flush_threads {
             tasks.push(run(Box::pin(flush::write_chunks(Arc::clone(self), self.phase.subscribe()))));
         }

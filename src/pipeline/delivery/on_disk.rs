@@ -1,6 +1,7 @@
 //! A delivery whose buffer is on disk: where that is, and taking up what the process before left there.
 
 use super::Delivery;
+use super::take_over::folders_at_start;
 use crate::buffer::log::disk::RealDisk;
 use crate::buffer::log::{Damaged, LogLimits, Options, Recovered, Report, open};
 use crate::buffer::{Chunk, ChunkKeys, Closed, FileSettings, InLog, Keys, Location, Settings, StoredChunk, Wanted};
@@ -103,6 +104,8 @@ impl Delivery {
             let (chunks, records) = (found.len(), found.iter().map(|chunk| chunk.records).sum::<u64>());
             crate::info!("events were found in the buffer path={:?} chunks={chunks} records={records}", disk.location.folder);
         }
+        // Older than anything of ours.
+        self.take_over(&disk.location, &folders_at_start(&disk.location));
         for chunk in found {
             self.take_up(&in_log, chunk);
         }

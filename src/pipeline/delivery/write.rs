@@ -286,7 +286,7 @@ impl Delivery {
         let kept = kept.await;
         if let Ok((waiting, _)) = &kept {
             // Parts that are kept already are settled.
-            self.queue.progressed(counted, waiting.counted, records as usize - waiting.records(), false);
+            self.queue.progressed(counted, waiting.counted, (records as usize).saturating_sub(waiting.records()), false);
             self.limit.give_back(counted - waiting.counted);
         }
         match kept {
