@@ -2,6 +2,10 @@
 //!
 //! Lines go through a bounded queue to a thread of their own, so that a stuck terminal or pipe stops nobody. This is not where events go.
 
+mod repeats;
+
+pub use repeats::set_intervals;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -9,7 +13,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines that wait for a slow standard error; beyond that they are counted and dropped.
 const QUEUE_LINES: usize = 4096;
@@ -186,6 +190,10 @@ fn say(level: Level, message: &str, fields: &[(&str, &str)]) {
     }
     let id = PLUGIN.with_borrow(|plugin| plugin.id.as_ref().map_or_else(String::new, |id| format!("[{id}] ")));
     let line = if JSON.load(Ordering::Relaxed) == 1 { json_line(level, &id, &message) } else { text_line(level, &id, &message) };
+    // Lines of other levels are other lines.
+    if repeats::is_left_out(&format!("{}{id}{message}", level.name()), Instant::now()) {
+        return;
+    }
     if queue().try_send(Message::Line(line.into_bytes())).is_err() {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }

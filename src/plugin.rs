@@ -366,7 +366,8 @@ impl<T> Plugin<T> {
     /// The row for an element's `@type`; `kind` is Fluentd's word for the table (`input`, `output`, ...).
     pub fn find<'t>(table: &'t [Plugin<T>], kind: &str, element: &Element, diagnostics: &Diagnostics) -> Result<&'t Plugin<T>, Refused> {
         let Some(name) = element.plugin_type() else {
-            let message = format!("Missing '@type' parameter on <{}> directive", element.name);
+            let place = if element.name == "store" { "in <store> section" } else { "on <NAME> directive" };
+            let message = format!("Missing '@type' parameter {}", place.replace("NAME", &element.name));
             return Err(diagnostics.error("FLM0401", Some(element.span), message));
         };
         table.iter().find(|row| row.name == name).ok_or_else(|| {

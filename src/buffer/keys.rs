@@ -28,7 +28,7 @@ pub struct FieldKey {
 #[derive(Clone, Debug)]
 pub struct TimeSlices {
     /// Length in seconds.
-    pub length: i64,
+    pub length: f64,
     /// Seconds that a slice waits after its end.
     pub wait: i64,
     /// Where its days and hours begin.
@@ -38,12 +38,21 @@ pub struct TimeSlices {
 impl TimeSlices {
     /// Start of the slice that a time in seconds since 1970 is in.
     pub fn start(&self, sec: i64) -> i64 {
-        sec - (sec + i64::from(self.zone.offset_at(sec))).rem_euclid(self.length)
+        sec - self.into_slice(sec + i64::from(self.zone.offset_at(sec)))
     }
 
     /// Whether a slice and the wait after it are over.
     pub fn is_over(&self, start: i64, now: i64) -> bool {
-        start < now - now.rem_euclid(self.length) && start.saturating_add(self.length).saturating_add(self.wait) <= now
+        start < now - self.into_slice(now) && start.saturating_add(self.length as i64).saturating_add(self.wait) <= now
+    }
+
+    /// How far into its slice a time is. Fluentd takes the rest of the time as it is, before it makes whole seconds of it.
+    fn into_slice(&self, sec: i64) -> i64 {
+        if self.length.fract() == 0.0 {
+            return sec.rem_euclid(self.length as i64);
+        }
+        let rest = (sec as f64).rem_euclid(self.length);
+        sec - (sec as f64 - rest) as i64
     }
 }
 
@@ -108,22 +117,23 @@ pub fn local_zone() -> Zone {
 mod tests {
     use super::*;
 
-    fn slices(length: i64, zone_name: &str) -> TimeSlices {
+    fn slices(length: f64, zone_name: &str) -> TimeSlices {
         TimeSlices { length, wait: 60, zone: Zone::parse(zone_name).unwrap() }
     }
 
     #[test]
     fn slices_begin_where_the_zone_says() {
         let noon = 1_700_000_000; // 2023-11-14 22:13:20 UTC
-        assert_eq!(slices(86_400, "+00:00").start(noon), 1_699_920_000);
-        assert_eq!(slices(86_400, "+0900").start(noon), 1_699_920_000 + 54_000);
-        assert_eq!(slices(3600, "Asia/Kolkata").start(noon), 1_699_999_200 - 1800);
-        assert_eq!(slices(60, "-03").start(-1), -60);
+        assert_eq!(slices(86_400.0, "+00:00").start(noon), 1_699_920_000);
+        assert_eq!(slices(86_400.0, "+0900").start(noon), 1_699_920_000 + 54_000);
+        assert_eq!(slices(3600.0, "Asia/Kolkata").start(noon), 1_699_999_200 - 1800);
+        assert_eq!(slices(60.0, "-03").start(-1), -60);
+        assert_eq!(slices(90.7, "+00:00").start(noon), noon - 14);
     }
 
     #[test]
     fn a_slice_is_over_after_its_wait() {
-        let slices = slices(3600, "+00");
+        let slices = slices(3600.0, "+00");
         assert!(!slices.is_over(7200, 7200 + 3600 + 59));
         assert!(slices.is_over(7200, 7200 + 3600 + 60));
         assert!(!slices.is_over(7200, 7300));

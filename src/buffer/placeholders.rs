@@ -71,7 +71,7 @@ fn check_time(found: &Placeholders, slices: Option<&TimeSlices>) -> Result<(), S
     match (found.time, slices) {
         (None, Some(slices)) => Err(format!("doesn't have timestamp placeholders for timekey {}", slices.length)),
         (Some(_), None) => Err("has timestamp placeholders, but chunk key 'time' is not configured".to_owned()),
-        (Some((sec, title, example)), Some(slices)) if slices.length < sec => {
+        (Some((sec, title, example)), Some(slices)) if (slices.length as i64) < sec => {
             Err(format!("doesn't have timestamp placeholder for {title}('{example}') for timekey {}", slices.length))
         }
         _ => Ok(()),

@@ -222,7 +222,7 @@ impl Reader<'_> {
             return Err(self.refuse("FLM0505", format!("timekey should be greater than 0. current timekey: {timekey:?}")));
         }
         let zone = if self.params.timekey_use_utc { Zone::Utc } else { zone };
-        Ok(TimeSlices { length: (timekey as i64).max(1), wait: self.params.timekey_wait.0 as i64, zone })
+        Ok(TimeSlices { length: timekey.max(1.0), wait: self.params.timekey_wait.0 as i64, zone })
     }
 
     fn flush_mode(&self, keys: &Keys) -> Result<FlushMode, Refused> {

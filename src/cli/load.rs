@@ -1,13 +1,14 @@
 //! From the options to a built pipeline: the part that a dry run and a real one have in common.
 
 use super::Options;
-use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Severity, System, SystemLog};
+use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Seconds, Severity, System, SystemLog};
 use crate::log::{self, Format, Level};
 use crate::metrics::Process;
 use crate::pipeline::{self, Pipeline, Predecessor};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Runs where nothing else is given.
 const EMBEDDED: &str = include_str!("../../conf/default.conf");
@@ -32,6 +33,8 @@ pub struct LogSetup {
     level: Option<Level>,
     format: Format,
     time_format: String,
+    /// For how long a line is not said again: right after itself, and at all.
+    quiet: (Option<Duration>, Option<Duration>),
     /// The file; standard error without one.
     pub path: Option<PathBuf>,
 }
@@ -151,7 +154,14 @@ impl LogSetup {
             LogFormat::Json => Format::Json,
         };
         let level = options.level().or(Level::parse(system.log_level.word()));
-        Ok(LogSetup { level, format, time_format: own.time_format, path: options.log.clone().or(own.path.map(PathBuf::from)) })
+        let quiet = [system.ignore_repeated_log_interval, system.ignore_same_log_interval].map(|interval| interval.map(Seconds::duration));
+        Ok(LogSetup {
+            level,
+            format,
+            time_format: own.time_format,
+            quiet: quiet.into(),
+            path: options.log.clone().or(own.path.map(PathBuf::from)),
+        })
     }
 
     /// Puts it in force; opens the file, if there is one and it is to be opened.
@@ -159,6 +169,7 @@ impl LogSetup {
         log::set_level(self.level.unwrap_or(Level::Info));
         log::set_format(self.format);
         log::set_time_format(&self.time_format);
+        log::set_intervals(self.quiet.0, self.quiet.1);
         match &self.path {
             Some(path) if opens => open_log(path),
             _ => Ok(()),

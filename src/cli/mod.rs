@@ -9,6 +9,9 @@ mod options;
 mod plugin;
 mod run;
 
+#[cfg(test)]
+mod mutation;
+
 pub use options::Options;
 
 use std::process::ExitCode;

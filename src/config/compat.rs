@@ -350,6 +350,9 @@ fn formatter(element: &Element, own: &Section, sections: &dyn Fn(&str) -> Option
     if let Some(span) = is_on(element, "time_as_epoch") {
         made.set("time_type", "unixtime", span);
     }
+    if let Some(span) = is_on(element, "utc") {
+        made.set_if_absent("localtime", "false", span);
+    }
     let kind = made.section.param("@type").and_then(text_of).map(str::to_owned);
     if let Some(declared) = kind.and_then(|kind| sections(&kind)) {
         made.take_declared(element, own, declared);

@@ -24,7 +24,7 @@ fn write(element: &Element, depth: usize, plugin: bool, out: &mut String) {
         let value = ParamValue::Text(value);
         out.push_str(&format!("{indent}  {key} {}\n", shown(element, &key, &value, plugin)));
     }
-    for child in &element.children {
+    for child in element.children.iter().chain(element.shown_sections().iter()) {
         let top = matches!(child.name.as_str(), "source" | "filter" | "match");
         write(child, depth + 1, top, out);
     }
@@ -59,13 +59,14 @@ fn is_string(element: &Element, key: &str, declared: Option<&Declared>, plugin: 
         // A sub-section's type is a declared string of the plugin around it; that of a plugin's own section is not.
         "@type" => !plugin,
         "@log_level" => true,
-        "@id" | "@label" => false,
+        // Old flat parameters are nobody's in Fluentd.
+        "@id" | "@label" | "time_slice_format" => false,
         _ => declared.is_some_and(|declared| matches!(declared.kind, Kind::String | Kind::Accessor)),
     }
 }
 
 fn default_text(declared: &Declared, own: Option<&str>) -> String {
-    let text = own.or(declared.default).unwrap_or("");
+    let Some(text) = own.or(declared.default) else { return String::new() };
     match declared.kind {
         Kind::Size => Size::from_literal(text, false).map_or_else(|_| text.to_owned(), |size| size.0.to_string()),
         Kind::Time => Seconds::from_literal(text, false).map_or_else(|_| text.to_owned(), |seconds| seconds.0.to_string()),

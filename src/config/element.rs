@@ -52,6 +52,8 @@ pub struct Element {
     declared: RefCell<Vec<&'static Section>>,
     /// What a plugin has set here itself, shown behind the parameters in the dump.
     given: RefCell<Vec<(String, String)>>,
+    /// Sections that a plugin has set here itself, shown behind the others in the dump.
+    shown: RefCell<Vec<Element>>,
     /// Parameters that the dump leaves out.
     quiet: Vec<String>,
     /// Whether something in it could not be read.
@@ -193,6 +195,18 @@ impl Element {
     /// What [`Element::give`] has noted.
     pub fn given(&self) -> Vec<(String, String)> {
         self.given.borrow().clone()
+    }
+
+    /// Notes a section that a plugin sets here itself, for the dump.
+    pub fn show_section(&self, section: Element) {
+        let mut shown = self.shown.borrow_mut();
+        shown.retain(|known| known.name != section.name);
+        shown.push(section);
+    }
+
+    /// What [`Element::show_section`] has noted.
+    pub fn shown_sections(&self) -> Vec<Element> {
+        self.shown.borrow().clone()
     }
 
     /// The opening tag as messages show it: `<match a.**>`.

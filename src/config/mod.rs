@@ -31,7 +31,7 @@ mod variables;
 mod yaml;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use compat::Compat;
 pub use diagnostics::{Diagnostics, Finding, Refused, Severity, Source, Span};

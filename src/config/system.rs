@@ -276,7 +276,11 @@ impl System {
 
     /// Says which parameters do nothing here, a line each.
     fn note_differences(&self, element: &Element, diagnostics: &Diagnostics) {
-        const WITHOUT_EFFECT: [(&str, &str); 8] = [
+        const WITHOUT_EFFECT: &[(&str, &str)] = &[
+            ("rpc_endpoint", "commands come by signals: SIGTERM to stop, SIGHUP to reload, SIGUSR1 to flush"),
+            ("enable_get_dump", "the configuration is printed at start, and by 'flumen check'"),
+            ("log_event_verbose", "events of the log have all fields that there are"),
+            ("enable_input_metrics", "the events of inputs are always counted"),
             ("restart_worker_interval", "workers are threads of this process and do not die alone"),
             ("suppress_repeated_stacktrace", "no stack traces are logged"),
             ("enable_jit", "there is no Ruby"),
@@ -284,11 +288,11 @@ impl System {
             ("disable_shared_socket", "there is one process, which owns all sockets"),
             ("process_name", "the process keeps its name"),
             ("with_source_only", "inputs and outputs start together"),
-            ("umask", "the umask of whoever starts the process counts"),
         ];
         for (name, why) in WITHOUT_EFFECT {
             let off = |text: &super::ParamValue| matches!(text, super::ParamValue::Text(text) if text == "false" || text == "no");
-            if let Some(param) = element.param(name).filter(|param| !off(&param.value)) {
+            // Counting is on by itself: to turn it off has no effect; the others have none where they are on.
+            if let Some(param) = element.param(name).filter(|param| off(&param.value) == (*name == "enable_input_metrics")) {
                 diagnostics.note("FLM0133", Some(param.span), format!("'{name}' in <system> has no effect: {why}"));
             }
         }

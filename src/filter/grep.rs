@@ -93,8 +93,8 @@ fn old_condition<'t>(name: &str, text: &'t str, span: Span, context: &Context<'_
         return Err(context.refuse("FLM0451", span, format!("{name} does not contain 2 parameters")));
     };
     let accessor = Accessor::parse(key).map_err(|why| context.refuse("FLM0452", span, format!("{name}: {why}")))?;
-    let pattern =
-        Regex::new(expression, Flags::default()).map_err(|why| context.refuse("FLM0453", span, format!("{name}: {}", why.message)))?;
+    let pattern = Regex::new(expression, Flags::default())
+        .map_err(|why| context.refuse("FLM0453", span, format!("{name}: {}: /{expression}/", why.message)))?;
     Ok((key, Condition { key: accessor, pattern }))
 }
 

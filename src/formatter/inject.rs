@@ -47,7 +47,7 @@ enum Time {
 /// What is added, made ready.
 pub struct Inject {
     hostname: Option<(String, String)>,
-    worker_id_key: Option<String>,
+    worker_id: Option<(String, i64)>,
     tag_key: Option<String>,
     time: Option<(String, Time)>,
 }
@@ -82,12 +82,13 @@ impl Inject {
             (None, _) => None,
         };
         let hostname = params.hostname_key.map(|key| (key, params.hostname.unwrap_or_else(machine_name)));
-        let inject = Inject { hostname, worker_id_key: params.worker_id_key, tag_key: params.tag_key, time };
+        let worker_id = params.worker_id_key.map(|key| (key, context.host.worker()));
+        let inject = Inject { hostname, worker_id, tag_key: params.tag_key, time };
         Ok((!inject.is_empty()).then_some(inject))
     }
 
     fn is_empty(&self) -> bool {
-        self.hostname.is_none() && self.worker_id_key.is_none() && self.tag_key.is_none() && self.time.is_none()
+        self.hostname.is_none() && self.worker_id.is_none() && self.tag_key.is_none() && self.time.is_none()
     }
 
     /// The event with the fields added; its own record stays as it is.
@@ -98,8 +99,8 @@ impl Inject {
         if let Some((key, name)) = &self.hostname {
             add(key, Value::text(scope.text(name)));
         }
-        if let Some(key) = &self.worker_id_key {
-            add(key, Value::Int(0));
+        if let Some((key, worker)) = &self.worker_id {
+            add(key, Value::Int(*worker));
         }
         if let Some(key) = &self.tag_key {
             add(key, Value::text(scope.text(tag)));

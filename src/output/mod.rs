@@ -114,7 +114,7 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
     Plugin {
         name: "file",
         section: &file::Params::SECTION,
-        compat: &[Compat::TimeSlicedBuffer, Compat::Formatter, Compat::Inject],
+        compat: &[Compat::Formatter, Compat::TimeSlicedBuffer, Compat::Inject],
         build: file::build,
     },
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },

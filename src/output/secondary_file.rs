@@ -131,7 +131,7 @@ mod tests {
 
     fn keys(tag: bool, time: bool, field: Option<&str>) -> Keys {
         let field = field.map(|name| FieldKey { name: name.to_owned(), accessor: Accessor::parse(name).unwrap() });
-        Keys { tag, time: time.then_some(TimeSlices { length: 60, wait: 0, zone: Zone::Utc }), fields: field.into_iter().collect() }
+        Keys { tag, time: time.then_some(TimeSlices { length: 60.0, wait: 0, zone: Zone::Utc }), fields: field.into_iter().collect() }
     }
 
     #[test]

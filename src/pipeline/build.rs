@@ -15,7 +15,7 @@ use super::workers::{self, Worker};
 use super::{Pipeline, Wiring};
 use crate::buffer::OutputParams;
 use crate::config::compat::{Tables, apply_tree};
-use crate::config::{DeadLetter, Diagnostics, Element, Refused, Span, System};
+use crate::config::{DeadLetter, Diagnostics, Element, Refused, Seconds, Span, System};
 use crate::event::{Batch, Scope, Tag};
 use crate::filter::{self, FILTERS};
 use crate::formatter::{self, FORMATTERS};
@@ -28,6 +28,7 @@ use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Sink};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 const ROOT: &str = "@ROOT";
 const ERROR: &str = "@ERROR";
@@ -72,7 +73,8 @@ fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipelin
             labels.push((name, *label));
         }
     }
-    let errors = Arc::new(ErrorRoute::new(keeper, &pipeline.overview.errors));
+    let log_interval = system.emit_error_log_interval.map_or(Duration::ZERO, Seconds::duration);
+    let errors = Arc::new(ErrorRoute::new(keeper, &pipeline.overview.errors, log_interval));
     let mut routers = HashMap::new();
     for (name, label) in &labels {
         if !label.has_section("match") && !label.is_damaged() {

@@ -5,7 +5,8 @@ use crate::event::json::{self, Style};
 use crate::event::{Batch, Origin, Record, Rejected, Scope, Tag};
 use crate::metrics::ErrorCounters;
 use crate::plugin::{EmitError, Emitter, Limit};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 /// Where rejected events go; shared by all routers.
 #[derive(Default)]
@@ -13,12 +14,15 @@ pub struct ErrorRoute {
     label: OnceLock<Emitter>,
     keeper: Keeper,
     counters: Arc<ErrorCounters>,
+    /// For how long failed emits are not logged once one has been (`emit_error_log_interval`).
+    log_interval: Duration,
+    last_logged: Mutex<Option<Instant>>,
 }
 
 impl ErrorRoute {
     /// Without a label yet; the keeper takes what goes nowhere else.
-    pub fn new(keeper: Keeper, counters: &Arc<ErrorCounters>) -> ErrorRoute {
-        ErrorRoute { label: OnceLock::new(), keeper, counters: Arc::clone(counters) }
+    pub fn new(keeper: Keeper, counters: &Arc<ErrorCounters>, log_interval: Duration) -> ErrorRoute {
+        ErrorRoute { keeper, counters: Arc::clone(counters), log_interval, ..ErrorRoute::default() }
     }
 
     /// Leads rejected events to the `@ERROR` label.
@@ -82,10 +86,22 @@ impl ErrorRoute {
                 if scope.depth() > 0 {
                     return Err(error);
                 }
-                crate::warning!("emit transaction failed: error_class={} error={:?} tag={tag:?}", error.class, error.message);
+                if self.is_to_be_logged(Instant::now()) {
+                    crate::warning!("emit transaction failed: error_class={} error={:?} tag={tag:?}", error.class, error.message);
+                }
                 Err(error)
             }
         }
+    }
+
+    /// Whether a failed emit is logged, which counts as done if so.
+    fn is_to_be_logged(&self, now: Instant) -> bool {
+        let Ok(mut last) = self.last_logged.lock() else { return true };
+        let is_due = last.is_none_or(|last| now.duration_since(last) >= self.log_interval);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 }
 
@@ -93,4 +109,19 @@ fn describe(class: &str, message: &str, tag: &Tag, record: &Record<'_>) -> Strin
     let mut text = Vec::new();
     json::write_record(record, Style::Oj, &mut text);
     format!("error_class={class} error={message:?} tag={tag:?} record={}", String::from_utf8_lossy(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_emits_are_logged_once_an_interval() {
+        let errors = ErrorRoute { log_interval: Duration::from_secs(10), ..ErrorRoute::default() };
+        let start = Instant::now();
+        let logged: Vec<bool> = [0, 5, 10, 11].map(|seconds| errors.is_to_be_logged(start + Duration::from_secs(seconds))).to_vec();
+        assert_eq!(logged, [true, false, true, false]);
+        let always = ErrorRoute::default();
+        assert!(always.is_to_be_logged(start) && always.is_to_be_logged(start));
+    }
 }

@@ -2,7 +2,7 @@
 
 mod compat;
 mod files;
-mod mutation;
+pub(crate) mod mutation;
 mod recovery;
 mod syntax;
 mod typed;

@@ -18,10 +18,16 @@ const PIECES: [&str; 34] = [
 ];
 
 /// A small generator of pseudo-random numbers, the same on each run.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    /// One whose numbers follow from `seed`, which is not 0.
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -37,7 +43,8 @@ impl Random {
     }
 }
 
-fn damage(text: &mut String, random: &mut Random) {
+/// Damages a text at one place.
+pub(crate) fn damage(text: &mut String, random: &mut Random) {
     let (a, b) = (random.place(text), random.place(text));
     let (from, to) = (a.min(b), a.max(b));
     match random.below(5) {
@@ -54,7 +61,7 @@ fn damage(text: &mut String, random: &mut Random) {
 
 #[test]
 fn damaged_texts_are_read_without_panic_and_quickly() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     for round in 0..2500 {
         let mut text = SAMPLES[round % SAMPLES.len()].to_owned();
         for _ in 0..=random.below(6) {

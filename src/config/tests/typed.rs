@@ -234,7 +234,13 @@ fn what_is_shown_follows_from_the_declarations() {
     );
     let expected = "<ROOT>\n  <match **>\n    @type x\n    name \"a\\t\\'b\\'\"\n    limit 1k\n    wait 3600\n    mode slow\n    pass xxxxxx\n    nope x\n    @log_level \"warn\"\n    <server>\n      host \"h\"\n      @type \"y\"\n    </server>\n  </match>\n</ROOT>\n";
     assert_eq!(dump(&root), expected);
+    let (root, _, _) = plugin(&format!("{WHOLE}maybe \"#{{use_default}}\""));
+    assert!(dump(&root).contains("    maybe \n"), "a default of nothing is shown as nothing");
     root.children[0].give("path", "/x");
+    let mut made = Element::new("buffer", "time", root.span);
+    made.set("path", "/y", root.span);
+    root.children[0].show_section(made);
+    assert!(dump(&root).contains("    <buffer time>\n      path /y\n    </buffer>\n  </match>"));
     assert!(dump(&root).contains("    path /x\n    <server>"));
 }
 

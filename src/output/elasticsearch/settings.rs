@@ -343,7 +343,7 @@ fn is_fallback(class: &str) -> bool {
 /// Whether a text's placeholders fit some of the chunk keys: then the chunk keys are the configuration's own business.
 fn uses_some_key(text: &str, keys: &Keys) -> bool {
     let found = placeholders::Placeholders::of(text);
-    let time = found.time().zip(keys.time.as_ref()).is_some_and(|((unit, ..), slices)| slices.length >= unit);
+    let time = found.time().zip(keys.time.as_ref()).is_some_and(|((unit, ..), slices)| slices.length as i64 >= unit);
     let mut named = found.keys();
     named.sort_unstable();
     let mut configured: Vec<&str> = keys.fields.iter().map(|field| field.name.as_str()).collect();

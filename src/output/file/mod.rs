@@ -63,7 +63,8 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     if params.symlink_path.is_some() {
         return Err(refuse("'symlink_path' is not supported yet: it points to a file of a file buffer".to_owned()));
     }
-    let timekey = settings.keys.time.as_ref().map(|slices| slices.length);
+    show_buffer_path(element, &params.path);
+    let timekey = settings.keys.time.as_ref().map(|slices| slices.length as i64);
     let path = name::template(&params, timekey).map_err(refuse)?;
     placeholders::validate("path", &path, &settings.keys).map_err(refuse)?;
     let octal = |mode: Option<Octal>, usual: u32| mode.map_or(usual, |mode| mode.0);
@@ -79,6 +80,20 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
         formatter: formatter?,
         inject: inject?,
     })))
+}
+
+/// The configuration that is shown at start has the path in the buffer too, as Fluentd sets it there.
+fn show_buffer_path(element: &Element, path: &str) {
+    match element.section("buffer") {
+        Some(buffer) if buffer.param("path").is_none() => buffer.give("path", path),
+        Some(_) => {}
+        None => {
+            let mut buffer = Element::new("buffer", "time", element.span);
+            buffer.set("path", path, element.span);
+            buffer.declare(&Params::SECTION);
+            element.show_section(buffer);
+        }
+    }
 }
 
 impl BufferedOutput for FileOutput {

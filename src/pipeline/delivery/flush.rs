@@ -97,7 +97,7 @@ impl Delivery {
         let settings = &self.settings;
         let mut interval = (settings.flush_mode == FlushMode::Interval).then_some(settings.flush_interval);
         if let Some(slices) = &settings.keys.time {
-            let length = Duration::from_secs(slices.length.max(0) as u64);
+            let length = Duration::from_secs(slices.length as u64);
             if interval.is_none_or(|interval| length < interval) {
                 interval = Some(length.min(Duration::from_secs(slices.wait.max(0) as u64)));
             }
