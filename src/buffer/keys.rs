@@ -38,16 +38,16 @@ pub struct TimeSlices {
 impl TimeSlices {
     /// Start of the slice that a time in seconds since 1970 is in.
     pub fn start(&self, sec: i64) -> i64 {
-        sec - self.into_slice(sec + i64::from(self.zone.offset_at(sec)))
+        sec - self.rest_of(sec + i64::from(self.zone.offset_at(sec)))
     }
 
     /// Whether a slice and the wait after it are over.
     pub fn is_over(&self, start: i64, now: i64) -> bool {
-        start < now - self.into_slice(now) && start.saturating_add(self.length as i64).saturating_add(self.wait) <= now
+        start < now - self.rest_of(now) && start.saturating_add(self.length as i64).saturating_add(self.wait) <= now
     }
 
     /// How far into its slice a time is. Fluentd takes the rest of the time as it is, before it makes whole seconds of it.
-    fn into_slice(&self, sec: i64) -> i64 {
+    fn rest_of(&self, sec: i64) -> i64 {
         if self.length.fract() == 0.0 {
             return sec.rem_euclid(self.length as i64);
         }

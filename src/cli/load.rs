@@ -90,7 +90,14 @@ fn read_and_build(
     if !diagnostics.has_errors() {
         crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
     }
-    let pipeline = pipeline::build(&mut root, &system, diagnostics, before)?;
+    let pipeline = if system.workers > 1 && diagnostics.asks_for_worker() {
+        // What is shown, and warned about, is the evaluation outside of any worker, as Fluentd's supervisor does it.
+        drop(pipeline::build(&mut root, &system, diagnostics, None)?);
+        let mut roots = config::load_for_workers(source, system.workers, diagnostics);
+        pipeline::build_workers(&mut roots, &system, diagnostics, before)?
+    } else {
+        pipeline::build(&mut root, &system, diagnostics, before)?
+    };
     if !options.suppress_dump && system.suppress_config_dump != Some(true) {
         crate::info!("using configuration file: {}", config::dump(&root).trim_end());
     }

@@ -69,6 +69,7 @@ pub struct Diagnostics {
     findings: RefCell<Vec<Finding>>,
     strict: Cell<bool>,
     only_checks: Cell<bool>,
+    asks_for_worker: Cell<bool>,
 }
 
 impl Diagnostics {
@@ -95,6 +96,18 @@ impl Diagnostics {
     /// Sets [`Diagnostics::only_checks`], before any plugin is built.
     pub fn set_only_checks(&self, only_checks: bool) {
         self.only_checks.set(only_checks);
+    }
+
+    /// Whether embedded Ruby has asked for the number of its worker: each worker then has an evaluation of its own.
+    pub fn asks_for_worker(&self) -> bool {
+        self.asks_for_worker.get()
+    }
+
+    /// Notes what embedded Ruby asks for.
+    pub(super) fn note_code(&self, code: &str) {
+        if code.contains("worker_id") || code.contains("SERVERENGINE_WORKER_ID") {
+            self.asks_for_worker.set(true);
+        }
     }
 
     /// Keeps a text and gives its number.

@@ -2,7 +2,7 @@
 
 use super::lower::{Lowerer, Syntax, read_text};
 use super::ruby::Environment;
-use super::{Diagnostics, Element, Refused, Span, yaml};
+use super::{Diagnostics, Element, Refused, Severity, Span, yaml};
 use std::path::{Path, PathBuf};
 
 /// Where additional files are looked for when nothing says otherwise.
@@ -78,6 +78,25 @@ impl LoadOptions {
 pub fn load(options: &LoadOptions, diagnostics: &Diagnostics) -> Result<Element, Refused> {
     let root = load_despite_faults(options, diagnostics)?;
     if diagnostics.has_errors() { Err(Refused) } else { Ok(root) }
+}
+
+/// The configuration as each worker from 0 on evaluates it, with its number in `worker_id`. Faults that only some workers have go to
+/// `diagnostics`, whose spans hold for all of them.
+pub fn load_for_workers(options: &LoadOptions, workers: i64, diagnostics: &Diagnostics) -> Vec<Element> {
+    let for_worker = |id: i64| {
+        let mut options = options.clone();
+        options.environment.worker_id = id.to_string();
+        options.environment.variables.retain(|(name, _)| name != "SERVERENGINE_WORKER_ID");
+        options.environment.variables.push(("SERVERENGINE_WORKER_ID".to_owned(), id.to_string()));
+        // The same texts in the same order: places mean the same.
+        let own = Diagnostics::new();
+        let root = load_despite_faults(&options, &own);
+        for fault in own.findings().into_iter().filter(|finding| finding.severity == Severity::Error) {
+            diagnostics.error(fault.code, fault.span, fault.message);
+        }
+        root.unwrap_or_default()
+    };
+    (0..workers).map(for_worker).collect()
 }
 
 /// As [`load`], but gives what could be read, so that the sections without damage ([`Element::is_damaged`]) can be checked as well.

@@ -197,6 +197,7 @@ impl<'a> Lowerer<'a> {
     }
 
     fn evaluate(&mut self, code: &str, span: Span) -> ruby::Value {
+        self.diagnostics.note_code(code);
         ruby::evaluate(code, self.environment).unwrap_or_else(|why| {
             self.errors += 1;
             self.diagnostics.error("FLM0107", Some(span), format!("embedded Ruby #{{{code}}}: {why}"));

@@ -40,7 +40,7 @@ pub use element::{Element, Param, ParamValue};
 pub use glob::glob;
 pub use json::Json;
 pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
-pub use load::{FileType, LoadOptions, load, load_despite_faults};
+pub use load::{FileType, LoadOptions, load, load_despite_faults, load_for_workers};
 pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, check, plain_name, read_param};
 pub use system::{CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};

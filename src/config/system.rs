@@ -3,6 +3,9 @@
 use super::{Diagnostics, Element, Octal, Refused, Seconds, Size};
 use std::collections::BTreeMap;
 
+/// Workers are logical: more than this are a mistake, and each is a pipeline.
+const MAX_WORKERS: i64 = 1024;
+
 crate::choice! {
     /// The least severe level that is logged.
     pub enum LogLevel { Trace = "trace", Debug = "debug", Info = "info", Warn = "warn", Error = "error", Fatal = "fatal" }
@@ -267,6 +270,14 @@ impl System {
                 "FLM0131",
                 element.param("workers").map(|param| param.value_span),
                 format!("invalid number of workers (must be > 0):{}", system.workers),
+            ));
+        }
+        if system.workers > MAX_WORKERS {
+            let span = element.param("workers").map(|param| param.value_span);
+            return Err(diagnostics.error(
+                "FLM0131",
+                span,
+                format!("workers: {} is too many, expected at most {MAX_WORKERS}", system.workers),
             ));
         }
         log?;

@@ -51,13 +51,39 @@ struct Ground<'g> {
 /// not only the first.
 pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics, before: Option<&Predecessor>) -> Result<Pipeline, Refused> {
     convert_old_parameters(root, diagnostics);
+    let workers = workers::divide(root, system.workers, diagnostics)?;
+    build_divided(root, &workers, system, diagnostics, before)
+}
+
+/// As [`build`], from the configuration as each worker evaluates it.
+pub fn build_workers(
+    roots: &mut [Element],
+    system: &System,
+    diagnostics: &Diagnostics,
+    before: Option<&Predecessor>,
+) -> Result<Pipeline, Refused> {
+    roots.iter_mut().for_each(|root| convert_old_parameters(root, diagnostics));
+    let workers = workers::divide_each(roots, system.workers, diagnostics)?;
+    match roots.first() {
+        Some(root) => build_divided(root, &workers, system, diagnostics, before),
+        None => Err(Refused),
+    }
+}
+
+fn build_divided(
+    root: &Element,
+    workers: &[Worker<'_>],
+    system: &System,
+    diagnostics: &Diagnostics,
+    before: Option<&Predecessor>,
+) -> Result<Pipeline, Refused> {
     let dead_letter = DeadLetter::of(root, diagnostics).unwrap_or_default();
     let mut pipeline = Pipeline::upon(before, system.memory_limit.map(|size| size.0));
     let ids = RefCell::default();
     let ground = Ground { system, diagnostics, ids: &ids, before };
-    for worker in workers::divide(root, system.workers, diagnostics)? {
+    for worker in workers {
         let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
-        build_worker(&worker, ground, keeper, &mut pipeline);
+        build_worker(worker, ground, keeper, &mut pipeline);
     }
     if diagnostics.has_errors() { Err(Refused) } else { Ok(pipeline) }
 }

@@ -15,7 +15,7 @@ mod router;
 mod watched;
 mod workers;
 
-pub use build::build;
+pub use build::{build, build_workers};
 pub use identity::Predecessor;
 
 use crate::log::Level;

@@ -4,7 +4,7 @@
 //! configuration gives them different sections. What stands outside of `<worker>` is in each of them, but for the sources: those are in
 //! the first, because Fluentd leaves open which worker takes a connection.
 
-use crate::config::{Diagnostics, Element, Refused};
+use crate::config::{Diagnostics, Element, Refused, dump};
 
 /// The sections of one worker, in the order in which Fluentd sees them.
 pub struct Worker<'e> {
@@ -45,6 +45,27 @@ pub fn divide<'e>(root: &'e Element, workers: i64, diagnostics: &Diagnostics) ->
         }
     }
     result.map(|()| divided)
+}
+
+/// Divides a configuration that each worker evaluates by itself; `roots` holds the evaluations. A source that is the same for all workers is
+/// in the first only; one that differs, as by its port, is in each.
+pub fn divide_each<'e>(roots: &'e [Element], workers: i64, diagnostics: &Diagnostics) -> Result<Vec<Worker<'e>>, Refused> {
+    let sources = |root: &'e Element| root.children.iter().filter(|child| child.name == "source");
+    let mut divided = Vec::new();
+    for (id, root) in roots.iter().enumerate() {
+        let own = divide(root, workers, diagnostics)?;
+        // Without <worker> sections there is one division, which is every worker's.
+        let at = id.min(own.len().saturating_sub(1));
+        let Some(mut worker) = own.into_iter().nth(at) else { continue };
+        worker.id = id as i64;
+        if id > 0 {
+            worker.sections.retain(|section| !sources(root).any(|source| std::ptr::eq(source, *section)));
+            let mut firsts = sources(&roots[0]).map(dump);
+            worker.sections.extend(sources(root).filter(|source| firsts.next().is_none_or(|first| first != dump(source))));
+        }
+        divided.push(worker);
+    }
+    Ok(divided)
 }
 
 /// The workers that a section names, in Fluentd's words where it names them wrongly. Ranges must not overlap.
@@ -122,6 +143,22 @@ mod tests {
         assert_eq!(shape(&root, 2).unwrap(), ["source matchall matchboth ", "matchall matchone matchboth "]);
         let plain = section("ROOT", "", inner("x"));
         assert_eq!(shape(&plain, 4).unwrap(), ["matchx "]);
+    }
+
+    #[test]
+    fn evaluations_are_divided_by_what_differs_in_them() {
+        let source = |port: &str| {
+            let mut source = section("source", "", vec![]);
+            source.set("port", port, Span::default());
+            source
+        };
+        let root = |port: &str| section("ROOT", "", vec![source("1"), source(port), section("match", "all", vec![])]);
+        let roots = [root("10"), root("11")];
+        let divided = divide_each(&roots, 2, &Diagnostics::new()).unwrap();
+        let ports = |worker: &Worker<'_>| worker.sections.iter().filter_map(|section| section.text("port")).collect::<Vec<_>>().join(" ");
+        assert_eq!(divided.iter().map(ports).collect::<Vec<_>>(), ["1 10", "11"]);
+        assert!(divided.iter().all(|worker| worker.sections.iter().any(|section| section.name == "match")));
+        assert_eq!(divided[1].id, 1);
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn old_time_slices_are_read_in_the_zone_of_the_buffer() {
-        let slices = |zone: &str| TimeSlices { length: 3600, wait: 0, zone: Zone::parse(zone).unwrap() };
+        let slices = |zone: &str| TimeSlices { length: 3600.0, wait: 0, zone: Zone::parse(zone).unwrap() };
         assert_eq!(slice_of("20160714", &slices("+00:00")), Some(1_468_454_400));
         assert_eq!(slice_of("2016071413", &slices("+09:00")), Some(1_468_454_400 + 4 * 3600));
         assert_eq!(slice_of("20160732", &slices("+00:00")), None);

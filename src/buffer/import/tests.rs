@@ -265,7 +265,7 @@ fn chunks_of_another_kind_of_output_are_set_aside() {
     let (chunks, why) = set_aside("file-default", &by_tag(), false);
     assert!(why.contains("has not formatted") && chunks[0].1 && chunks[0].0.keys.tag.is_some());
     // Formatted ones go whole to the same output.
-    let keys = Keys { time: Some(TimeSlices { length: 86_400, wait: 600, zone: Zone::Utc }), ..Keys::default() };
+    let keys = Keys { time: Some(TimeSlices { length: 86_400.0, wait: 600, zone: Zone::Utc }), ..Keys::default() };
     let chunk = found("file-output-formatted").remove(0);
     let bytes = std::fs::read(&chunk.path).unwrap();
     let mut stored = deliver(chunk, &heir(&keys, false), &no_damage());

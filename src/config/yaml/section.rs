@@ -161,6 +161,7 @@ impl Builder<'_> {
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             if let Some(stop) = rest.strip_prefix("#{").and_then(|_| code_stop(rest, 2)) {
+                self.diagnostics.note_code(&rest[2..stop]);
                 match ruby::evaluate(&rest[2..stop], self.environment) {
                     Ok(ruby::Value::UseNil) => return ParamValue::Nil,
                     Ok(ruby::Value::UseDefault) => return ParamValue::Default,
