@@ -1,5 +1,6 @@
 //! The unit of delivery and retry, and the sixteen bytes that name one.
 
+use super::names::SourceRun;
 use crate::event::{EventTime, Tag};
 use crate::metrics::Count;
 use std::cell::Cell;
@@ -28,6 +29,8 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// How many events.
     pub records: usize,
+    /// Where its events come from, for those who name them; what is not said comes from its place in the chunk.
+    pub sources: Vec<SourceRun>,
     /// Events that the output sent to `@ERROR` at the present delivery: settled, but not delivered.
     pub rejected: Count,
     /// Events that the output left out at the present delivery, as its parameters ask.
@@ -37,7 +40,15 @@ pub struct Chunk {
 impl Chunk {
     /// An empty chunk with a name of its own.
     pub fn new(keys: ChunkKeys) -> Chunk {
-        Chunk { id: new_id(), keys, bytes: Vec::new(), records: 0, rejected: Count::default(), dropped: Count::default() }
+        Chunk {
+            id: new_id(),
+            keys,
+            bytes: Vec::new(),
+            records: 0,
+            sources: Vec::new(),
+            rejected: Count::default(),
+            dropped: Count::default(),
+        }
     }
 
     /// Its name in hexadecimal digits, as log lines and file names show it.

@@ -10,6 +10,7 @@ pub mod import;
 mod keys;
 mod location;
 pub mod log;
+pub mod names;
 mod params;
 pub mod placeholders;
 mod pool;

@@ -5,12 +5,15 @@
 //! gets the chunk gives them back.
 
 use super::entries;
+use super::log::frame::Origin;
 use super::log::{Head, Log, LogChunk};
+use super::names::{self, Source};
 use super::split::{ChunkLimits, Fill, Step, steps};
 use super::{Chunk, ChunkKeys, Pool, Stored};
 use crate::event::{EventTime, Receipt};
 use crate::plugin::Limit;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -34,6 +37,8 @@ pub struct Run<'r> {
     pub ends: Option<&'r [usize]>,
     /// Whether the output wrote them in a form of its own: such a batch may be divided to fill up a chunk.
     pub formatted: bool,
+    /// The message that they came in and the number of the first, where events are to be named by that.
+    pub origin: Option<Origin>,
 }
 
 /// A record that no chunk can hold.
@@ -334,7 +339,7 @@ impl Filler<'_, '_> {
         let start = |nth: usize| if nth == 0 { 0 } else { ends[nth - 1] };
         for step in steps(ends, self.fill(), &self.inside.limits) {
             match step {
-                Step::Take(records) => self.take(&self.run.bytes[start(records.start)..ends[records.end - 1]], records.len()),
+                Step::Take(records) => self.take(&self.run.bytes[start(records.start)..ends[records.end - 1]], records),
                 Step::Cut => self.cut(),
                 Step::TooLarge(nth) => too_large(nth, ends[nth] - start(nth)),
             }
@@ -342,13 +347,16 @@ impl Filler<'_, '_> {
     }
 
     fn take_all(&mut self) {
-        self.take(self.run.bytes, self.run.records);
+        self.take(self.run.bytes, 0..self.run.records);
         if self.inside.limits.is_full(self.fill()) {
             self.cut();
         }
     }
 
-    fn take(&mut self, bytes: &[u8], records: usize) {
+    /// Takes these records of the run, whose bytes these are.
+    fn take(&mut self, bytes: &[u8], records: Range<usize>) {
+        let origin = self.run.origin.map(|origin| Origin { first: origin.first.wrapping_add(records.start as u32), ..origin });
+        let records = records.len();
         if !self.inside.open.contains_key(self.keys) {
             self.inside.insert(self.keys);
             self.stage.limit.take(CHUNK_COST_BYTES);
@@ -356,8 +364,12 @@ impl Filler<'_, '_> {
         let Inside { open, pool, limits, log, .. } = &mut *self.inside;
         let Some(entry) = open.get_mut(self.keys) else { return };
         match (entry.logged, log) {
-            (Some(number), Some(log)) => log.log.append(number, bytes, records, None, self.receipt),
+            (Some(number), Some(log)) => log.log.append(number, bytes, records, origin, self.receipt),
             _ => {
+                if origin.is_some() || !entry.chunk.sources.is_empty() {
+                    let at = entry.chunk.bytes.len();
+                    names::push(&mut entry.chunk.sources, at, origin.map_or(Source::Place(at as u64), Source::Message));
+                }
                 pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
                 entry.chunk.bytes.extend_from_slice(bytes);
             }

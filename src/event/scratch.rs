@@ -1,6 +1,6 @@
 //! Memory that decoded batches borrow from: one arena a thread, reused from batch to batch.
 
-use super::{EventTime, Receipt, Record, Tag};
+use super::{EventTime, Receipt, Record, Sent, Tag};
 use bumpalo::Bump;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ impl Scratch {
             added: Cell::new(0),
             in_error: Cell::new(false),
             receipt: OnceCell::new(),
+            sent: Cell::new(None),
+            named: Cell::new(0),
         }
     }
 }
@@ -53,6 +55,8 @@ pub struct Scope<'a> {
     added: Cell<usize>,
     in_error: Cell<bool>,
     receipt: OnceCell<Receipt>,
+    sent: Cell<Option<Sent<'a>>>,
+    named: Cell<u32>,
 }
 
 /// An event that could not be handled, on its way to the `@ERROR` label.
@@ -146,6 +150,23 @@ impl<'a> Scope<'a> {
     /// Lets a wish for an ack go with the events: whoever still has to store some of them takes a clone.
     pub fn ask(&self, receipt: Receipt) {
         let _ = self.receipt.set(receipt);
+    }
+
+    /// Says what the sender calls the messages that the events came in.
+    pub fn name(&self, sent: Sent<'a>) {
+        self.sent.set(Some(sent));
+    }
+
+    /// What the sender calls the messages that the events came in.
+    pub fn sent(&self) -> Option<Sent<'a>> {
+        self.sent.get()
+    }
+
+    /// Numbers for so many events of the message, not given to any others of it; the first one.
+    pub fn take_numbers(&self, count: usize) -> u32 {
+        let first = self.named.get();
+        self.named.set(first.wrapping_add(count as u32));
+        first
     }
 
     /// The wish that goes with the events.

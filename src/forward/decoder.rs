@@ -9,7 +9,7 @@ use super::message::{Body, Message, Options, Quick};
 use super::rules::{Fault, Rules, Tags};
 use super::stream::{Found, Place, Stream};
 use super::{ack, spare};
-use crate::event::{Batch, Scope, Tag};
+use crate::event::{Batch, Scope, Sent, Tag};
 use std::sync::Arc;
 
 /// Values that are no messages before the connection is given up: a port scanner's text is one such value a byte.
@@ -52,6 +52,18 @@ struct Collected {
     sent_tag: Vec<u8>,
     /// Whether some have to be looked at before they can go on.
     is_odd: bool,
+    /// What the messages are called, one after another, and where each name ends; nothing as long as none has a name.
+    chunks: Vec<u8>,
+    chunk_ends: Vec<u32>,
+}
+
+impl Collected {
+    /// Notes the name of the last message.
+    fn name(&mut self, chunk: &[u8]) {
+        self.chunk_ends.resize(self.count - 1, self.chunks.len() as u32);
+        self.chunks.extend_from_slice(chunk);
+        self.chunk_ends.push(self.chunks.len() as u32);
+    }
 }
 
 /// The state of one connection between reads.
@@ -66,6 +78,8 @@ pub struct Decoder {
     work: Work,
     collected: Collected,
     inflated: Vec<u8>,
+    /// What the message to be emitted is called.
+    chunk: Vec<u8>,
     acks: Vec<u8>,
     /// How much of the acks belongs to events that have been taken.
     confirmed: usize,
@@ -86,6 +100,7 @@ impl Decoder {
             work: Work::Nothing,
             collected: Collected::default(),
             inflated: Vec::new(),
+            chunk: Vec::new(),
             acks: Vec::new(),
             confirmed: 0,
             messages: 0,
@@ -130,10 +145,17 @@ impl Decoder {
 
     /// The events that [`Next::Emit`] spoke of; there may be none left of them.
     pub fn batch<'a>(&'a mut self, input: &'a [u8], scope: &Scope<'a>) -> Result<Batch<'a>, Fault> {
-        let Decoder { work, rules, complaints, stream, inflated, collected, tag, .. } = self;
+        let Decoder { work, rules, complaints, stream, inflated, collected, tag, chunk, .. } = self;
+        if !collected.chunks.is_empty() {
+            collected.chunk_ends.resize(collected.count, collected.chunks.len() as u32);
+        }
         let is_collected = matches!(work, Work::Collected);
         let (run, origin) = match work {
             Work::Nothing => (&[] as &[u8], Origin::Packed),
+            Work::Collected if !collected.chunks.is_empty() && !collected.is_odd => {
+                scope.name(Sent::Each { chunks: &collected.chunks, ends: &collected.chunk_ends });
+                return Ok(Batch::packed(&collected.entries, collected.count).coalesced());
+            }
             Work::Collected if !collected.is_odd => return Ok(Batch::packed(&collected.entries, collected.count).coalesced()),
             Work::Collected => (collected.entries.as_slice(), Origin::Listed),
             Work::List(place) => (stream.bytes(input, place), Origin::Listed),
@@ -154,6 +176,11 @@ impl Decoder {
         if admitted.tail > 0 {
             complaints.cut_off(tag, admitted.tail);
         }
+        if is_collected && !collected.chunks.is_empty() && admitted.skipped == 0 {
+            scope.name(Sent::Each { chunks: &collected.chunks, ends: &collected.chunk_ends });
+        } else if !is_collected && !chunk.is_empty() {
+            scope.name(Sent::Whole { chunk, body: run });
+        }
         let batch = Batch::packed(admitted.bytes, admitted.count);
         Ok(if is_collected { batch.coalesced() } else { batch })
     }
@@ -165,6 +192,9 @@ impl Decoder {
         self.collected.entries.clear();
         self.collected.count = 0;
         self.collected.is_odd = false;
+        self.collected.chunks.clear();
+        self.collected.chunk_ends.clear();
+        self.chunk.clear();
         if taken {
             self.confirmed = self.acks.len();
         } else {
@@ -247,7 +277,9 @@ impl Decoder {
             self.collected.entries.push(0x92);
             self.collected.entries.extend_from_slice(quick.event);
             self.collected.count += 1;
-            self.note_ack(quick.options);
+            if let Some(chunk) = self.note_ack(quick.options) {
+                self.collected.name(chunk);
+            }
             self.messages += 1;
             self.stream.pass(quick.len);
         }
@@ -298,7 +330,9 @@ impl Decoder {
         }
         self.work = if is_packed { Work::Packed(place, compression(&options)?) } else { Work::List(place) };
         self.tag = Some(tag);
-        self.note_ack(message.options);
+        if let Some(chunk) = self.note_ack(message.options) {
+            self.chunk.extend_from_slice(chunk);
+        }
         Ok(Outcome::Emit)
     }
 
@@ -312,7 +346,9 @@ impl Decoder {
         self.collected.entries.extend_from_slice(record);
         self.collected.count += 1;
         self.collected.is_odd = true;
-        self.note_ack(options);
+        if let Some(chunk) = self.note_ack(options) {
+            self.collected.name(chunk);
+        }
         Outcome::Taken
     }
 
@@ -340,13 +376,15 @@ impl Decoder {
         size <= limit
     }
 
+    /// Notes the ack that a message asks for; what the message is called.
     #[inline]
-    fn note_ack(&mut self, options: &[u8]) {
-        if options.len() > 1
-            && let Some(chunk) = Options::read(options).chunk
-        {
-            ack::write(chunk, self.stream.is_json(), &mut self.acks);
+    fn note_ack<'o>(&mut self, options: &'o [u8]) -> Option<&'o [u8]> {
+        if options.len() <= 1 {
+            return None;
         }
+        let chunk = Options::read(options).chunk?;
+        ack::write(chunk, self.stream.is_json(), &mut self.acks);
+        Some(chunk)
     }
 }
 

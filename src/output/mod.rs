@@ -67,6 +67,11 @@ pub trait BufferedOutput: Send + Sync {
     /// Frees memory that was kept for the next chunk and of no use lately; called every now and then.
     fn trim(&self) {}
 
+    /// Whether it names events by the messages that they came in, so that they have the same names when they are sent again.
+    fn names_events(&self) -> bool {
+        false
+    }
+
     /// Delivers a chunk.
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>>;
 }

@@ -5,6 +5,7 @@
 mod buffer_tool;
 mod cli;
 mod docker;
+mod durable;
 mod harness;
 mod held;
 mod hostile;

@@ -5,6 +5,7 @@ use super::frame::{Found, Frame, Frames, Kind};
 use super::head::Remaining;
 use super::survey::{Place, content};
 use super::{Log, Shared};
+use crate::buffer::names::{self, Source};
 use crate::buffer::{Chunk, Stored, entries};
 use std::io;
 use std::ops::Range;
@@ -63,7 +64,15 @@ impl Reading<'_> {
         for part in parts {
             let bytes = &content[(part.start - from) as usize..(part.end - from) as usize];
             let records = if part == whole || !self.is_packed { frame.header.records as usize } else { entries::count(bytes) };
-            self.spans.push(Span { from: part.start, length: bytes.len() });
+            let source = match frame.origin() {
+                Some(origin) => Source::Message(origin).after(&content[..(part.start - from) as usize]),
+                None => Source::Place(part.start),
+            };
+            names::push(&mut self.chunk.sources, self.chunk.bytes.len(), source);
+            match self.spans.last_mut() {
+                Some(last) if last.from + last.length as u64 == part.start => last.length += bytes.len(),
+                _ => self.spans.push(Span { from: part.start, length: bytes.len() }),
+            }
             self.chunk.bytes.extend_from_slice(bytes);
             self.chunk.records += records;
         }
@@ -88,6 +97,7 @@ impl Stored for LogChunk {
         };
         chunk.bytes.clear();
         chunk.records = 0;
+        chunk.sources.clear();
         let limit = if self.is_packed { PART_BYTES } else { usize::MAX };
         let mut reading = Reading { chunk, remaining, spans: Vec::new(), limit, is_packed: self.is_packed };
         let mut has_more = false;
@@ -130,6 +140,8 @@ impl Stored for LogChunk {
         }
         kept.retain(|range| !range.is_empty());
         state.progress(self.number, Remaining(kept).bounded());
+        // What is written of it before a crash is not sent again.
+        state.is_due = true;
         shared.wake(&mut state);
     }
 
@@ -137,6 +149,7 @@ impl Stored for LogChunk {
         let shared = &self.log.shared;
         let mut state = shared.lock();
         state.done(self.number);
+        state.is_due = true;
         shared.wake(&mut state);
     }
 }

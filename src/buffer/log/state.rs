@@ -76,6 +76,8 @@ pub struct State {
     pub receipts: VecDeque<(u64, Receipt)>,
     /// Whether somebody waits for the writer.
     pub is_urgent: bool,
+    /// Whether something is to be written at once, which nobody waits for.
+    pub is_due: bool,
     /// Whether the writer waits for work.
     pub writer_waits: bool,
     /// Segments to be removed.
@@ -99,6 +101,7 @@ impl State {
             written: 0,
             receipts: VecDeque::new(),
             is_urgent: false,
+            is_due: false,
             writer_waits: false,
             removable: Vec::new(),
             is_stopping: false,

@@ -69,7 +69,7 @@ impl Writer {
             let now = Instant::now();
             let is_due = sync_due.is_some_and(|due| due <= now) || gathering_since.is_some_and(|since| since + LAZY_WAIT <= now);
             let can_remove = state.removable.iter().any(|free| free.after <= state.written);
-            if state.is_urgent || waiting >= EAGER_BYTES || is_due || can_remove || (state.is_stopping && waiting > 0) {
+            if state.is_urgent || state.is_due || waiting >= EAGER_BYTES || is_due || can_remove || (state.is_stopping && waiting > 0) {
                 break;
             }
             if state.is_stopping {
@@ -94,6 +94,7 @@ impl Writer {
             Fsync::Never => false,
         };
         state.is_urgent = false;
+        state.is_due = false;
         Some(Job { blocks: state.tail.take(), upto: state.appended, sync })
     }
 

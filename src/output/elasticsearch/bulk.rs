@@ -9,9 +9,10 @@ use super::document::{self, Site, write_plain_action};
 use super::index::Dated;
 use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
-use crate::event::EventTime;
+use crate::buffer::names::Names;
 use crate::event::json::{Style, transcode_value, write_text};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
+use crate::event::{EventTime, Value};
 use bumpalo::Bump;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -87,6 +88,8 @@ pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>
         stamps: Stamps::new(&site.rules.zone, site.rules.precision, b"\"@timestamp\":\"", [b"\"", tail(site).as_slice()].concat()),
         tail: tail(site),
         action: Vec::new(),
+        names: site.rules.generate_id.then(|| Names::new(chunk)),
+        name: String::new(),
         last_second: None,
         plan: Plan::default(),
         open: HashMap::new(),
@@ -116,6 +119,18 @@ fn tail(site: &Site<'_>) -> Vec<u8> {
     tail
 }
 
+/// The action's line of a document that the record says nothing about, with an id; and the document's beginning, as in `action`.
+fn write_action_with_id(action: &[u8], id: &str, out: &mut Vec<u8>) {
+    let fields = action.strip_suffix(b"}}\n{").unwrap_or(action);
+    out.extend_from_slice(fields);
+    if !fields.ends_with(b"{") {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"_id\":\"");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b"\"}}\n{");
+}
+
 struct Writer<'s> {
     site: &'s Site<'s>,
     entries: &'s [u8],
@@ -126,6 +141,9 @@ struct Writer<'s> {
     stamps: Stamps<'s>,
     tail: Vec<u8>,
     action: Vec<u8>,
+    /// Names the documents, where they get ids; the one at hand.
+    names: Option<Names<'s>>,
+    name: String,
     last_second: Option<i64>,
     plan: Plan,
     /// The body that is added to, by index, where paths name the index.
@@ -146,6 +164,9 @@ impl Writer<'_> {
         let mut reader = Reader::new(self.entries);
         while !reader.is_at_end() {
             let entry = reader.position();
+            if let Some(names) = &mut self.names {
+                names.write(entry, &mut self.name);
+            }
             self.split_if_full();
             if plain && self.plain_entry(&mut reader) == Ok(true) {
                 let body = &mut self.plan.bodies[self.current];
@@ -224,7 +245,10 @@ impl Writer<'_> {
         }
         let body = &mut self.plan.bodies[self.current];
         let out = &mut body.bytes;
-        out.extend_from_slice(&self.action);
+        match self.names {
+            None => out.extend_from_slice(&self.action),
+            Some(_) => write_action_with_id(&self.action, &self.name, out),
+        }
         let tag_key = rules.tag_key.as_deref().unwrap_or_default().as_bytes();
         for _ in 0..count {
             let key = match reader.usual_text() {
@@ -288,11 +312,14 @@ impl Writer<'_> {
         let rules = self.site.rules;
         let unreadable = |invalid: Invalid| document::Fault { class: "MessagePack::UnpackError", message: invalid.to_string() };
         let mut record = read_record(bump, &mut Reader::new(entry.record)).map_err(unreadable)?;
-        let action = document::prepare(self.site, bump, time, &mut record, &mut self.dated)?;
+        let mut action = document::prepare(self.site, bump, time, &mut record, &mut self.dated)?;
         if let Some(value) = &action.unreadable_time {
             let mut packed = Vec::new();
             write_value(value, &mut packed);
             self.plan.problems.push(Problem { entry: range.clone(), what: Trouble::Time(packed) });
+        }
+        if self.names.is_some() {
+            action.set_id_if_none(Value::Str(bump.alloc_slice_copy(self.name.as_bytes())));
         }
         if !action.is_possible(rules) {
             if !rules.missing_id_is_error {

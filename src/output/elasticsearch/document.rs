@@ -185,7 +185,7 @@ fn flatten_into<'a>(bump: &'a Bump, fields: &[(Value<'a>, Value<'a>)], prefix: &
     }
 }
 
-impl Action<'_> {
+impl<'a> Action<'a> {
     /// The index, for requests that name it in their path.
     pub fn index(&self) -> &str {
         &self.index
@@ -198,6 +198,11 @@ impl Action<'_> {
             Operation::Create | Operation::Update | Operation::Upsert => self.id.is_some(),
             Operation::Unknown => false,
         }
+    }
+
+    /// Sets the id of a document whose record names none.
+    pub fn set_id_if_none(&mut self, id: Value<'a>) {
+        self.id.get_or_insert(id);
     }
 
     /// Appends the action's line.

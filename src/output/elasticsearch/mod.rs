@@ -85,6 +85,10 @@ impl BufferedOutput for Search {
         self.blocks.trim();
     }
 
+    fn names_events(&self) -> bool {
+        self.settings.rules.generate_id
+    }
+
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
         Box::pin(self.deliver(chunk))
     }

@@ -79,6 +79,9 @@ crate::section! {
         pub custom_headers: BTreeMap<String, String> = "{}",
         /// How long a connection, and then the server's silence, may last.
         pub request_timeout: Seconds = "5",
+        /// Whether documents without an id get one that stays the same when they are sent again: from the sender's `chunk` and the number of
+        /// the event in it, or where there is none from the buffer's chunk and the place in it.
+        pub generate_id: bool = "false",
         /// How bodies of requests are compressed (gzip).
         pub compression_level: Compression = "no_compression",
         /// A body larger than this is sent before the next event is added.

@@ -84,6 +84,8 @@ pub struct Rules {
     pub parent: Option<Accessor>,
     /// As `id`.
     pub routing: Option<Accessor>,
+    /// Whether documents without an id get one.
+    pub generate_id: bool,
     /// Fields that are not sent.
     pub remove: Vec<String>,
     /// Fields that updates leave out.
@@ -133,6 +135,7 @@ impl Rules {
             id: accessor("id_key", &params.id_key)?,
             parent: accessor("parent_key", &params.parent_key)?,
             routing: accessor("routing_key", &params.routing_key)?,
+            generate_id: params.generate_id,
             remove: params.remove_keys.as_deref().map_or_else(Vec::new, |keys| split(keys, true)),
             remove_on_update: split(&params.remove_keys_on_update, false),
             remove_on_update_key: params.remove_keys_on_update_key.clone(),

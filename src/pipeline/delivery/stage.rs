@@ -1,9 +1,10 @@
 //! The way of a batch into the stage: admission, grouping by chunk keys, encoding. All of it happens within one emit.
 
 use super::Delivery;
+use crate::buffer::log::frame::Origin as MessageOrigin;
 use crate::buffer::{CHUNK_COST_BYTES, Chunk, ChunkKeys, Closed, OverflowAction, Run, TooLarge, entries};
 use crate::event::msgpack::Entries;
-use crate::event::{Batch, Event, Origin, Rejected, Scope, Tag};
+use crate::event::{Batch, Event, Origin, Rejected, Scope, Sent, Tag, digest};
 use crate::plugin::EmitError;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -54,8 +55,14 @@ impl Delivery {
         }
         let result = match batch.as_packed() {
             Some(bytes) if self.is_verbatim() => {
-                let run = Run { bytes, records: batch.len(), ends: None, formatted: false };
-                self.append(scope, tag, batch, &[(self.settings.keys.of_tag(tag), run)], |_, nth| nth)
+                let run = Run { bytes, records: batch.len(), ends: None, formatted: false, origin: None };
+                match scope.sent().filter(|_| self.output.names_events()) {
+                    Some(sent @ Sent::Each { .. }) => self.append_each(scope, tag, batch, bytes, &sent),
+                    sent => {
+                        let run = Run { origin: origin(scope, tag, sent, batch.len()), ..run };
+                        self.append(scope, tag, batch, &[(self.settings.keys.of_tag(tag), run)], |_, nth| nth)
+                    }
+                }
             }
             _ => self.append_groups(scope, tag, batch),
         };
@@ -113,7 +120,9 @@ impl Delivery {
 
     fn append_groups<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
         let (groups, mut failed) = self.group(scope, tag, batch);
-        let runs: Vec<(ChunkKeys, Run<'_>)> = groups.iter().map(|group| (group.keys.clone(), self.run_of(group))).collect();
+        let sent = scope.sent().filter(|sent| self.output.names_events() && matches!(sent, Sent::Whole { .. }));
+        let run = |group| Run { origin: origin(scope, tag, sent, self.run_of(group).records), ..self.run_of(group) };
+        let runs: Vec<(ChunkKeys, Run<'_>)> = groups.iter().map(|group| (group.keys.clone(), run(group))).collect();
         let appended = self.append(scope, tag, batch, &runs, |run, nth| groups[run].events[nth]);
         for group in groups {
             keep_encoded(group.bytes);
@@ -122,7 +131,23 @@ impl Delivery {
     }
 
     fn run_of<'g>(&self, group: &'g Group) -> Run<'g> {
-        Run { bytes: &group.bytes, records: group.ends.len(), ends: Some(&group.ends), formatted: !self.output.is_packed() }
+        Run { bytes: &group.bytes, records: group.ends.len(), ends: Some(&group.ends), formatted: !self.output.is_packed(), origin: None }
+    }
+
+    /// Appends events that were sent in a message each, every one under the name of its own.
+    fn append_each<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>, bytes: &[u8], sent: &Sent<'_>) -> Result<(), EmitError> {
+        let keys = self.settings.keys.of_tag(tag);
+        let runs: Vec<(ChunkKeys, Run<'_>)> = Entries::new(bytes)
+            .map_while(Result::ok)
+            .enumerate()
+            .map(|(nth, entry)| {
+                let chunk = sent.chunk(nth);
+                let digest = (!chunk.is_empty()).then(|| digest(tag.as_bytes(), chunk, entry.whole));
+                let origin = digest.map(|digest| MessageOrigin { digest, first: 0 });
+                (keys.clone(), Run { bytes: entry.whole, records: 1, ends: None, formatted: false, origin })
+            })
+            .collect();
+        self.append(scope, tag, batch, &runs, |run, _| run)
     }
 
     /// Appends runs; `event_of` says which event of the batch a record of a run is.
@@ -245,6 +270,12 @@ impl Delivery {
             }
         }
     }
+}
+
+/// What names so many events, where their sender named their message.
+fn origin(scope: &Scope<'_>, tag: &Tag, sent: Option<Sent<'_>>, records: usize) -> Option<MessageOrigin> {
+    let Some(Sent::Whole { chunk, body }) = sent else { return None };
+    Some(MessageOrigin { digest: digest(tag.as_bytes(), chunk, body), first: scope.take_numbers(records) })
 }
 
 /// The groups of one batch; neighbours mostly are of one group.

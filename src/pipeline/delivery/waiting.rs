@@ -1,6 +1,7 @@
 //! A chunk on its way from the stage to the output, with what it has been through.
 
 use super::retry::Retry;
+use crate::buffer::names::{self, Source};
 use crate::buffer::{Chunk, Closed, Compress, RetrySettings, Stored, pack, unpack};
 use crate::event::Receipt;
 use std::io;
@@ -154,6 +155,11 @@ impl Waiting {
         }
         let mut rest = Vec::with_capacity(kept);
         ranges.iter().for_each(|range| rest.extend_from_slice(&self.chunk.bytes[range.clone()]));
+        // The places that the events had stay theirs.
+        if self.chunk.sources.is_empty() {
+            names::push(&mut self.chunk.sources, 0, Source::Place(0));
+        }
+        self.chunk.sources = names::cut(&self.chunk.sources, &self.chunk.bytes, ranges);
         self.packed = None;
         self.is_incompressible = false;
         self.counted = kept as u64;

@@ -256,6 +256,12 @@ impl Daemon {
         unsafe { libc::kill(self.pid() as i32, signal) };
     }
 
+    /// Kills it, as a crash would, and waits for the end.
+    pub fn kill(mut self) {
+        self.signal(libc::SIGKILL);
+        self.wait_for_exit();
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) -> Finished {
         self.read_stdout();

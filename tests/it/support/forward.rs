@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 /// A connection to a forward input. Reads and writes are bounded by the harness's patience.
 pub struct Sender {
@@ -24,6 +25,15 @@ impl Sender {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Sender { stream: Box::new(stream) }
+    }
+
+    /// Connects to a TCP port of this machine, if somebody listens; waits for acks no longer than `patience`.
+    pub fn try_connect(port: u16, patience: Duration) -> Option<Sender> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.set_write_timeout(Some(patience)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Some(Sender { stream: Box::new(stream) })
     }
 
     /// Connects to a unix socket.

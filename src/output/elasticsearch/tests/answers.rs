@@ -2,6 +2,7 @@
 
 use super::server::{Reply, Server, dead_port, identity, refused};
 use super::{Bench, chunk};
+use crate::buffer::names::{Source, SourceRun};
 use crate::output::WriteError;
 use serde_json::json;
 use std::time::Duration;
@@ -33,6 +34,33 @@ fn all_is_well() {
     assert_eq!(documents(&server, 0), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]);
     assert_eq!(server.requests().len(), 2);
     assert!(bench.errors().is_empty());
+}
+
+#[test]
+fn ids_stay_the_same_when_documents_are_sent_again() {
+    for (more, head) in
+        [("", r#"{"index":{"_index":"i","_type":"_doc","_id":""#), ("include_index_in_url true", r#"{"index":{"_type":"_doc","_id":""#)]
+    {
+        let server = Server::start([Reply::Items(vec![json!({"status": 201}), refused(429, "es_rejected_execution_exception", "full")])]);
+        let bench = bench(&server, &format!("generate_id true\n{more}"));
+        let mut sent = chunk("t", &THREE[..2]);
+        let Err(WriteError::Partial { remaining, .. }) = bench.write(&sent) else { panic!("not partial") };
+        sent.sources = crate::buffer::names::cut(&[SourceRun { start: 0, source: Source::Place(0) }], &sent.bytes, &remaining);
+        (sent.bytes, sent.records) = (rest_of(&sent, &remaining), 1);
+        bench.write(&sent).unwrap();
+        let actions = |request: usize| server.requests()[request].body.lines().step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let first = actions(0);
+        assert!(first.iter().all(|action| action.starts_with(head) && action.ends_with("\"}}")), "{first:?}");
+        assert_ne!(first[0], first[1]);
+        assert_eq!(actions(1), first[1..]);
+    }
+    // Records that have to be looked into get the same ids, unless they bring their own.
+    let server = Server::start([]);
+    let bench = bench(&server, "generate_id true\nid_key n");
+    let sent = chunk("t", &[(1, r#"{"n":7}"#), (2, r#"{"m":1}"#)]);
+    bench.write(&sent).unwrap();
+    let body = &server.requests()[0].body;
+    assert!(body.contains(r#""_id":7}"#) && body.contains("\"_id\":\"") && body.contains("-15\"}}"), "{body}");
 }
 
 #[test]

@@ -1,0 +1,305 @@
+//! File buffers of the running daemon: what is acknowledged arrives, whatever happens to the process or its disk in between.
+
+use crate::support::bulk_server::{Answer, BulkServer, Item};
+use crate::support::forward::{chunk_option, forward};
+use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, Sender, Value, wait_until};
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Rounds of the crash test, unless `FLUMEN_CRASH_ROUNDS` says otherwise.
+const CRASH_ROUNDS: usize = 30;
+/// Senders at the same time.
+const CLIENTS: usize = 4;
+/// Messages that a sender has under way.
+const WINDOW: usize = 4;
+/// Events of a message.
+const EVENTS: u64 = 10;
+
+/// A folder for a buffer, that outlives the daemons.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("flumen-durable-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    /// The files in it, but for the lock.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| !path.to_string_lossy().contains("lock")).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// To Elasticsearch through a file buffer in `BUFFER`.
+fn config(more: &str) -> String {
+    format!(
+        "{FORWARD_SOURCE}<match t t.*>\n@type elasticsearch\nport \"#{{ENV['SERVER']}}\"\nindex_name logs\n{more}\n<buffer tag>\n@type file\n\
+         path \"#{{ENV['BUFFER']}}\"\nflush_interval 0.05\nflush_thread_interval 0.01\nretry_wait 0.1\nretry_max_interval 1\n</buffer>\n</match>\n"
+    )
+}
+
+fn start(config: &str, server: u16, folder: &Path) -> Daemon {
+    Daemon::with(config).env("SERVER", server).env("BUFFER", folder.display()).start()
+}
+
+/// One sender, that sends again what was not acknowledged.
+#[derive(Default)]
+struct Client {
+    number: usize,
+    next: u64,
+    waiting: VecDeque<(String, Vec<u8>)>,
+    acked: u64,
+}
+
+impl Client {
+    fn message(&mut self) {
+        let chunk = format!("client {} message {}", self.number, self.next);
+        let event = |n: u64| (Value::Int(1_700_000_000), Value::json(&format!("{{\"client\":{},\"n\":{n}}}", self.number)));
+        let events: Vec<_> = (self.next * EVENTS..(self.next + 1) * EVENTS).map(event).collect();
+        let tag = format!("t.{}", self.next % 3);
+        self.waiting.push_back((chunk.clone(), forward(&tag, &events, chunk_option(&chunk))));
+        self.next += 1;
+    }
+
+    /// Sends and reads acks until the other side is gone, or `enough` says so and nothing waits.
+    fn run(&mut self, port: u16, enough: &AtomicBool) {
+        let Some(mut sender) = Sender::try_connect(port, Duration::from_secs(10)) else { return };
+        let mut sent = 0;
+        loop {
+            while sent < WINDOW {
+                if sent >= self.waiting.len() {
+                    if enough.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    self.message();
+                }
+                if !sender.try_send(&self.waiting[sent].1) {
+                    return;
+                }
+                sent += 1;
+            }
+            let Some((chunk, _)) = self.waiting.front() else { return };
+            if !sender.try_ack(chunk) {
+                return;
+            }
+            self.waiting.pop_front();
+            self.acked += 1;
+            sent -= 1;
+        }
+    }
+}
+
+fn run_clients(clients: &mut [Client], port: u16, enough: &AtomicBool, meanwhile: impl FnOnce()) {
+    std::thread::scope(|scope| {
+        for client in clients {
+            scope.spawn(move || client.run(port, enough));
+        }
+        meanwhile();
+    });
+}
+
+/// Small numbers that differ from run to run.
+fn chance(below: u64) -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish() % below
+}
+
+#[test]
+fn acknowledged_events_survive_kills_at_any_moment() {
+    let rounds = std::env::var("FLUMEN_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(CRASH_ROUNDS);
+    let (server, folder) = (BulkServer::start(), Folder::new("crash"));
+    let config = config("generate_id true");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client { number, ..Client::default() }).collect();
+    for _ in 0..rounds {
+        let daemon = start(&config, server.port(), &folder.0);
+        let port = daemon.port("FORWARD_PORT");
+        let enough = AtomicBool::new(false);
+        run_clients(&mut clients, port, &enough, || {
+            // The moment is the point: at the start, during syncs and deliveries, and in the middle of a stop.
+            std::thread::sleep(Duration::from_millis(chance(150)));
+            if chance(4) == 0 {
+                daemon.signal(libc::SIGTERM);
+                std::thread::sleep(Duration::from_millis(chance(40)));
+            }
+            daemon.kill();
+        });
+    }
+    let daemon = start(&config, server.port(), &folder.0);
+    run_clients(&mut clients, daemon.port("FORWARD_PORT"), &AtomicBool::new(true), || {});
+    let acked: u64 = clients.iter().map(|client| client.acked * EVENTS).sum();
+    assert!(clients.iter().all(|client| client.waiting.is_empty()) && acked > 0);
+    // By id, as the server keeps them: each event once, however often it was sent.
+    let mut stored: HashMap<String, (i64, i64)> = HashMap::new();
+    let mut seen = 0;
+    wait_until("all acknowledged events", PATIENCE, || {
+        let documents = server.documents();
+        for (action, document) in &documents[seen..] {
+            let event = (document["client"].as_i64().unwrap(), document["n"].as_i64().unwrap());
+            let id = action["index"]["_id"].as_str().unwrap().to_owned();
+            assert_eq!(*stored.entry(id).or_insert(event), event, "one id for two events");
+        }
+        seen = documents.len();
+        (stored.len() as u64 >= acked).then_some(())
+    });
+    let mut events: Vec<_> = stored.into_values().collect();
+    events.sort_unstable();
+    let wanted: Vec<_> = clients.iter().flat_map(|client| (0..client.next * EVENTS).map(|n| (client.number as i64, n as i64))).collect();
+    assert_eq!(events, wanted);
+    println!("rounds={rounds} acknowledged={acked} sent_more_than_once={}", seen as u64 - acked);
+    daemon.stop();
+    assert!(folder.files().is_empty(), "{:?}", folder.files());
+}
+
+#[test]
+fn only_the_rest_of_a_chunk_is_sent_after_a_restart() {
+    let (server, folder) = (BulkServer::start(), Folder::new("rest"));
+    let later = || Item::Refused(429, "es_rejected_execution_exception", "busy");
+    let config = config("").replace("retry_wait 0.1", "retry_wait 1h");
+    // The first and the third are stored, the second has to wait.
+    server.script([Answer::Items(vec![Item::Created, later(), Item::Created])]);
+    let daemon = start(&config, server.port(), &folder.0);
+    let events: Vec<_> = (0..3).map(|n| (Value::Int(1_700_000_000), Value::json(&format!("{{\"n\":{n}}}")))).collect();
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    sender.send(&forward("t", &events, chunk_option("c")));
+    assert_eq!(sender.ack(), b"c");
+    daemon.wait_for_log("the failure", |lines| lines.iter().any(|line| line.contains("failed to flush the buffer")));
+    let finished = daemon.stop();
+    assert!(finished.stderr.iter().any(|line| line.contains("events stay in the buffer on disk: records=1")), "{:?}", finished.stderr);
+    let daemon = start(&config, server.port(), &folder.0);
+    let documents = server.wait_for_documents(3);
+    assert_eq!(documents.iter().map(|(_, document)| document["n"].as_i64().unwrap()).collect::<Vec<_>>(), [0, 2, 1]);
+    drop(daemon);
+}
+
+#[test]
+fn a_second_process_is_refused_with_the_path() {
+    let (server, folder) = (BulkServer::start(), Folder::new("lock"));
+    let daemon = start(&config(""), server.port(), &folder.0);
+    let second = Daemon::with(&config("")).env("SERVER", server.port()).env("BUFFER", folder.0.display()).run();
+    assert_ne!(second.code, 0);
+    let wanted = format!("the buffer {} is used by another process (pid {})", folder.0.display(), daemon.pid());
+    assert!(second.stderr.iter().any(|line| line.contains(&wanted)), "{:?}", second.stderr);
+    let twice = format!("{}{}", config("").replace("<match t t.*>", "<match a>"), config("").split_once("</source>\n").unwrap().1);
+    let refused = Daemon::with(&twice).env("SERVER", server.port()).env("BUFFER", folder.0.display()).argument("--dry-run").run();
+    let wanted = "Other 'elasticsearch' plugin already use same buffer path: type = elasticsearch, buffer path = ";
+    assert!(refused.stderr.iter().any(|line| line.contains(wanted)), "{:?}", refused.stderr);
+}
+
+#[test]
+fn damage_is_reported_and_costs_no_more_than_itself() {
+    let (server, folder) = (BulkServer::start(), Folder::new("damage"));
+    let config = config("").replace("flush_interval 0.05", "flush_interval 1h");
+    let daemon = start(&config, server.port(), &folder.0);
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    for n in 0..3 {
+        let chunk = n.to_string();
+        sender.send(&forward("t", &[(Value::Int(1_700_000_000), Value::json(&format!("{{\"n\":{n}}}")))], chunk_option(&chunk)));
+        assert_eq!(sender.ack(), chunk.as_bytes());
+    }
+    daemon.kill();
+    let file = folder.files().pop().unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // In the body of the second event, and at the end as if the last write had been torn.
+    let at = bytes.windows(3).position(|some| some == b"\xa1n\x01").unwrap();
+    bytes[at + 2] ^= 0x40;
+    bytes.extend_from_slice(b"\xc1FL\x01\x02torn");
+    std::fs::write(&file, bytes).unwrap();
+    let config = config.replace("flush_interval 1h", "flush_interval 0.05");
+    let daemon = start(&config, server.port(), &folder.0);
+    let documents = server.wait_for_documents(2);
+    assert_eq!(documents.iter().map(|(_, document)| document["n"].as_i64().unwrap()).collect::<Vec<_>>(), [0, 2]);
+    let log = daemon.log();
+    for wanted in ["a damaged frame of 1 events is left out", "bytes at the end were not wholly written and are cut off", "kept_in="] {
+        assert!(log.iter().any(|line| line.contains(wanted) && line.contains("[error]")), "{wanted}: {log:?}");
+    }
+}
+
+/// A small disk of its own, where the test may make one.
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    fn new(name: &str) -> Option<SmallDisk> {
+        let folder = Folder::new(name);
+        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&folder.0).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_holds_acks_back_until_there_is_room() {
+    // Who may not mount has no disk to fill; the log's own tests do it on a simulated one.
+    let Some(disk) = SmallDisk::new("full") else { return };
+    let server = BulkServer::start();
+    let config = config("").replace("flush_interval 0.05", "flush_interval 1h");
+    let daemon = start(&config, server.port(), &disk.0.0);
+    let ballast = disk.0.0.join("ballast");
+    std::fs::write(&ballast, vec![1; 800 << 10]).unwrap();
+    let mut sender = Sender::try_connect(daemon.port("FORWARD_PORT"), Duration::from_millis(300)).unwrap();
+    let pad = "x".repeat(50 << 10);
+    let mut sent = 0;
+    // The disk takes a few of them, and then no ack comes.
+    let acked = loop {
+        let record = Value::json(&format!("{{\"n\":{sent},\"pad\":\"{pad}\"}}"));
+        sender.send(&forward("t", &[(Value::Int(1_700_000_000), record)], chunk_option(&sent.to_string())));
+        sent += 1;
+        if !sender.try_ack(&(sent - 1).to_string()) {
+            break sent - 1;
+        }
+    };
+    assert!((1..10).contains(&acked), "{acked}");
+    let wanted =
+        format!("cannot write the buffer: events wait in memory and are not acknowledged until it works again path={:?}", disk.0.0);
+    daemon.wait_for_log("the full disk", |lines| lines.iter().any(|line| line.contains(&wanted)));
+    std::fs::remove_file(ballast).unwrap();
+    // The sender has not given up yet: its ack comes now.
+    wait_until("the last ack", PATIENCE, || sender.try_ack(&acked.to_string()).then_some(()));
+    daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
+    daemon.kill();
+    let daemon = start(&config.replace("flush_interval 1h", "flush_interval 0.05"), server.port(), &disk.0.0);
+    assert_eq!(server.wait_for_documents(sent).len(), sent);
+    daemon.stop();
+}
+
+#[test]
+fn acks_wait_for_the_delivery_where_that_is_asked_for() {
+    let server = BulkServer::start();
+    server.script([Answer::Delay(Duration::from_millis(300), Box::new(Answer::Items(Vec::new())))]);
+    let source = FORWARD_SOURCE.replace("</source>", "ack_at delivered\nack_timeout 20s\n</source>");
+    // Without anybody waiting this would take an hour.
+    let config =
+        format!("{source}<match **>\n@type elasticsearch\nport \"#{{ENV['SERVER']}}\"\n<buffer>\nflush_interval 1h\n</buffer>\n</match>\n");
+    let daemon = Daemon::with(&config).env("SERVER", server.port()).start();
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    sender.send(&forward("t", &[(Value::Int(1_700_000_000), Value::json("{\"n\":1}"))], chunk_option("c")));
+    assert_eq!(sender.ack(), b"c");
+    assert_eq!(server.documents().len(), 1);
+}
+
+#[test]
+fn an_ack_that_cannot_be_given_in_time_ends_the_connection() {
+    let server = BulkServer::start();
+    let source = FORWARD_SOURCE.replace("</source>", "ack_at delivered\nack_timeout 200ms\n</source>").replace("200ms", "0.2");
+    let config = format!("{source}<match **>\n@type elasticsearch\nport \"#{{ENV['SERVER']}}\"\n</match>\n");
+    server.script((0..20).map(|_| Answer::Status(503, "{}".to_owned())));
+    let daemon = Daemon::with(&config).env("SERVER", server.port()).start();
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    sender.send(&forward("t", &[(Value::Int(1_700_000_000), Value::json("{\"n\":1}"))], chunk_option("c")));
+    assert!(sender.read_to_close().is_empty());
+    daemon.wait_for_log("why", |lines| lines.iter().any(|line| line.contains("could not be acknowledged within 200ms")));
+}
