@@ -1,0 +1,196 @@
+//! The daemon as it is seen from outside: the books balance to the event, answers by HTTP, health.
+
+use crate::support::forward::packed;
+use crate::support::http::request;
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, Value, wait_until};
+use std::collections::BTreeMap;
+
+const MONITOR: &str = "<source>\n@type monitor_agent\n@id monitor\nbind 127.0.0.1\nport \"#{ENV['MONITOR_PORT']}\"\n</source>\n";
+
+/// Labels and a number.
+type Sample = (BTreeMap<String, String>, u64);
+
+/// The numbers of `/metrics` by name.
+struct Metrics(BTreeMap<String, Vec<Sample>>);
+
+impl Metrics {
+    fn of(daemon: &Daemon) -> Metrics {
+        let (status, page) = request(daemon.port("MONITOR_PORT"), "GET", "/metrics", "", "").expect("an answer");
+        assert_eq!(status, 200);
+        let mut all: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+            let labels = labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
+            let labels = labels.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned())).collect();
+            all.entry(name.to_owned()).or_default().push((labels, value.parse::<f64>().unwrap() as u64));
+        }
+        Metrics(all)
+    }
+
+    /// The sum of all numbers of this name whose labels have these values.
+    fn sum(&self, name: &str, wanted: &[(&str, &str)]) -> u64 {
+        let samples = self.0.get(name).unwrap_or_else(|| panic!("there is no {name}"));
+        let fits =
+            |labels: &BTreeMap<String, String>| wanted.iter().all(|(key, value)| labels.get(*key).is_some_and(|found| found == value));
+        samples.iter().filter(|(labels, _)| fits(labels)).map(|(_, value)| value).sum()
+    }
+
+    fn of_plugin(&self, name: &str, id: &str) -> u64 {
+        self.sum(name, &[("plugin_id", id)])
+    }
+
+    fn values(&self, name: &str, label: &str) -> Vec<String> {
+        self.0.get(name).into_iter().flatten().filter_map(|(labels, _)| labels.get(label).cloned()).collect()
+    }
+
+    /// Checks that what came in at each plugin and router is what went on, what is gone with a reason, and what is held.
+    fn check_books(&self) {
+        for id in self.values("flumen_filter_received_records_total", "plugin_id") {
+            let of = |what: &str| self.of_plugin(&format!("flumen_filter_{what}_records_total"), &id);
+            assert_eq!(of("received") + of("added"), of("emit") + of("dropped") + of("rejected"), "filter {id}");
+        }
+        for name in self.values("flumen_router_received_records_total", "router") {
+            let labels = [("router", name.as_str())];
+            let of = |what: &str| self.sum(&format!("flumen_router_{what}_records_total"), &labels);
+            let by_filters = |what: &str| {
+                let name = format!("flumen_filter_{what}_records_total");
+                if self.0.contains_key(&name) { self.sum(&name, &labels) } else { 0 }
+            };
+            let out = of("matched") + of("unmatched") + of("failed");
+            let gone = by_filters("dropped") + by_filters("rejected");
+            assert_eq!(of("received") + by_filters("added"), out + gone, "router {name}");
+        }
+        for id in self.values("flumen_output_delivered_records_total", "plugin_id") {
+            let of = |what: &str| self.of_plugin(&format!("flumen_output_{what}"), &id);
+            let refused = self.sum("flumen_output_dropped_records_total", &[("plugin_id", &id), ("reason", "overflow")]);
+            let gone = of("dropped_records_total") - refused;
+            let settled = of("delivered_records_total") + of("rejected_records_total") + of("backup_records_total");
+            let emitted = self.of_plugin("fluentd_output_status_emit_records", &id);
+            assert_eq!(emitted, settled + gone + of("held_records"), "output {id}");
+        }
+    }
+}
+
+fn wait_for_metrics(daemon: &Daemon, what: &str, wanted: impl Fn(&Metrics) -> bool) -> Metrics {
+    wait_until(what, PATIENCE, || Some(Metrics::of(daemon)).filter(|metrics| wanted(metrics)))
+}
+
+#[test]
+fn the_books_balance_to_the_event() {
+    let server = BulkServer::start();
+    // Of eleven documents: the third is rejected, the fifth has to wait and comes again alone; the others are taken.
+    let busy = || Item::Refused(429, "es_rejected_execution_exception", "busy");
+    let mut items = vec![Item::Created; 11];
+    items[2] = Item::Refused(400, "mapper_parsing_exception", "no");
+    items[4] = busy();
+    server.script([Answer::Items(items), Answer::Items(vec![busy()])]);
+    let config = [
+        MONITOR,
+        "<source>\n@type forward\n@id in\nbind 127.0.0.1\nport \"#{ENV['FORWARD_PORT']}\"\n</source>\n",
+        "<filter app.**>\n@type grep\n@id grep\n<exclude>\nkey drop\npattern /y/\n</exclude>\n</filter>\n",
+        // An event that cannot be parsed is rejected and stays; an array of two is two.
+        "<filter app.**>\n@type parser\n@id parser\nkey_name m\nreserve_data true\nreserve_time true\n<parse>\n@type json\n</parse>\n</filter>\n",
+        "<match app.**>\n@type copy\n@id copy\n<store>\n@type relabel\n@id relabel\n@label @A\n</store>\n",
+        "<store>\n@type null\n@id never\nnever_flush true\n<buffer>\nflush_mode immediate\nretry_max_times 1\nretry_wait 0.01\n</buffer>\n</store>\n",
+        "<store>\n@type null\n@id held\nnever_flush true\n<buffer>\nflush_mode interval\nflush_interval 1h\nflush_at_shutdown false\n</buffer>\n</store>\n</match>\n",
+        "<match es>\n@type elasticsearch\n@id es\nhost 127.0.0.1\nport \"#{ENV['ES_PORT']}\"\n<buffer>\nflush_mode interval\nflush_interval 0.1\nretry_wait 0.05\n</buffer>\n</match>\n",
+        "<label @A>\n<filter>\n@type grep\n@id grep_a\n<regexp>\nkey k\npattern /./\n</regexp>\n</filter>\n<match app.keep>\n@type stdout\n@id out\n</match>\n</label>\n",
+        "<label @ERROR>\n<match es>\n@type null\n@id es_errors\n</match>\n<match **>\n@type null\n@id other_errors\n</match>\n</label>\n",
+        "<label @FLUENT_LOG>\n<match **>\n@type null\n</match>\n</label>\n",
+    ]
+    .concat();
+    let backup = std::env::temp_dir().join(format!("flumen-books-{}", std::process::id()));
+    let daemon = Daemon::with(&config).env("ES_PORT", server.port()).env("FLUENT_BACKUP_DIR", backup.display()).start();
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    let mut send = |tag: &str, records: &[&str]| {
+        let entries: Vec<(Value, Value)> = records.iter().map(|record| (Value::Int(1), Value::json(record))).collect();
+        sender.send(&packed(tag, &entries, None));
+    };
+    let keep =
+        [r#"{"k":1,"m":"{}"}"#, r#"{"k":2,"drop":"y","m":"{}"}"#, r#"{"m":"{}"}"#, r#"{"k":3,"m":"bad"}"#, r#"{"k":4,"m":"[{},{}]"}"#];
+    send("app.keep", &keep);
+    send("app.other", &keep);
+    send("es", &[r#"{"n":1}"#; 11]);
+    send("nobody", &["{}", "{}", "{}"]);
+    let at_rest = |metrics: &Metrics| {
+        let held = |id| metrics.of_plugin("flumen_output_held_records", id);
+        metrics.of_plugin("flumen_output_delivered_records_total", "es") == 10
+            && held("es") == 0
+            && held("never") == 0
+            && held("held") == 10
+    };
+    let metrics = wait_for_metrics(&daemon, "the outputs to come to rest", at_rest);
+    metrics.check_books();
+    let of = |name: &str, id: &str| metrics.of_plugin(name, id);
+    let router = |what: &str, name: &str| metrics.sum(&format!("flumen_router_{what}_records_total"), &[("router", name)]);
+    assert_eq!((of("flumen_input_emit_records_total", "in"), router("received", "@ROOT")), (24, 24));
+    assert_eq!(of("flumen_filter_dropped_records_total", "grep"), 2);
+    let parser =
+        ["received", "added", "emit", "dropped", "rejected"].map(|what| of(&format!("flumen_filter_{what}_records_total"), "parser"));
+    assert_eq!(parser, [8, 4, 10, 0, 2]);
+    assert_eq!((router("matched", "@ROOT"), router("unmatched", "@ROOT")), (10 + 11, 3));
+    for store in ["copy", "relabel", "never", "held"] {
+        assert_eq!(of("fluentd_output_status_emit_records", store), 10, "{store}");
+    }
+    assert_eq!((router("received", "@A"), of("flumen_filter_dropped_records_total", "grep_a")), (10, 2));
+    assert_eq!((router("unmatched", "@A"), of("fluentd_output_status_emit_records", "out")), (4, 4));
+    assert_eq!(of("flumen_output_backup_records_total", "never"), 10);
+    assert_eq!((of("flumen_output_rejected_records_total", "es"), of("fluentd_output_status_emit_records", "es_errors")), (1, 1));
+    assert_eq!((router("received", "@ERROR"), metrics.sum("flumen_error_records_total", &[("destination", "label")])), (3, 3));
+    let retries = ["es", "never"].map(|id| of("fluentd_output_status_retry_count", id));
+    assert!(retries[0] >= 1 && retries[1] >= 2, "{retries:?}");
+    assert_eq!(server.documents().len(), 10);
+    drop(daemon);
+    let _ = std::fs::remove_dir_all(backup);
+}
+
+#[test]
+fn plugins_and_health_are_asked_for_by_http() {
+    let config = [
+        MONITOR,
+        FORWARD_SOURCE,
+        "<source>\n@type sample\ntag s\nrate 0\n@label @L\n</source>\n",
+        "<match app.**>\n@type null\n@id out\nnever_flush true\n<buffer>\ntotal_limit_size 1k\noverflow_action block\nflush_mode interval\nflush_interval 1h\nflush_at_shutdown false\n</buffer>\n</match>\n",
+        "<label @L>\n<match **>\n@type stdout\n</match>\n</label>\n",
+    ]
+    .concat();
+    let daemon = Daemon::start(&config);
+    let port = daemon.port("MONITOR_PORT");
+    let get = |path: &str| request(port, "GET", path, "", "").expect("an answer");
+    let plugins = |path: &str| -> Vec<serde_json::Value> {
+        let (status, body) = get(path);
+        assert_eq!(status, 200);
+        let mut parsed: serde_json::Value = serde_json::from_str(&body).unwrap();
+        serde_json::from_value(parsed["plugins"].take()).unwrap()
+    };
+    let types: Vec<_> = plugins("/api/plugins.json").iter().map(|plugin| plugin["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(types, ["monitor_agent", "forward", "sample", "null", "stdout"]);
+    assert_eq!(get("/readyz"), (200, r#"{"status":"ready"}"#.to_owned()));
+    Sender::connect(daemon.port("FORWARD_PORT")).event("app.x", &format!("{{\"a\":\"{}\"}}", "x".repeat(2000)));
+    let (status, body) = wait_until("the full buffer to show", PATIENCE, || Some(get("/readyz")).filter(|(status, _)| *status != 200));
+    assert!(status == 503 && body.contains(r#""plugin_id":"out""#) && body.contains("the buffer is full"), "{body}");
+    let found = plugins("/api/plugins.json?tag=app.x");
+    assert_eq!(
+        (found.len(), &found[0]["buffer_stage_length"], &found[0]["emit_records"]),
+        (1, &serde_json::json!(1), &serde_json::json!(1))
+    );
+    assert_eq!(get("/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
+    assert!(get("/api/config.json").1.contains(&format!("\"pid\":{},", daemon.pid())));
+}
+
+#[test]
+fn what_plugins_have_done_comes_as_events() {
+    let config = [
+        "<source>\n@type monitor_agent\nbind 127.0.0.1\nport \"#{ENV['MONITOR_PORT']}\"\ntag monitor\nemit_interval 0.2\n</source>\n",
+        "<match monitor>\n@type stdout\n@id out\n</match>\n",
+    ]
+    .concat();
+    let daemon = Daemon::start(&config);
+    let event = daemon.wait_for_event("the output's numbers", |event| {
+        event.record["plugin_id"] == "out" && event.record["emit_records"].as_i64().is_some_and(|records| records >= 2)
+    });
+    assert_eq!(event.tag, "monitor");
+    let start = r#"{"plugin_id":"out","plugin_category":"output","type":"stdout","output_plugin":true,"retry_count":0,"emit_records":"#;
+    assert!(event.text.starts_with(start) && !event.text.contains("config"), "{}", event.text);
+}
