@@ -162,7 +162,7 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
         });
     };
     if let (Some(why), Some(_)) = (declared.refused, param)
-        && default != Some(text)
+        && !says_nothing(declared, default, text)
     {
         let message = format!("'{}' is not supported yet: {why}{}", declared.name, element.place());
         return Err(diagnostics.error("FLM0211", Some(span), message));
@@ -227,6 +227,18 @@ fn check_type<T: FromLiteral>(element: &Element, declared: &'static Declared, di
     } else {
         read_param::<Option<T>>(element, declared, diagnostics).map(drop)
     };
+}
+
+/// Whether a value is the default, or as good as none.
+fn says_nothing(declared: &Declared, default: Option<&str>, text: &str) -> bool {
+    let bool_of = |text: &str| bool::from_literal(text, true).ok();
+    match declared.kind {
+        _ if default == Some(text) => true,
+        Kind::Bool => bool_of(text).is_some_and(|value| !value && default.is_none_or(|default| bool_of(default) == Some(value))),
+        Kind::Hash => text == "{}",
+        Kind::Array => text == "[]",
+        _ => false,
+    }
 }
 
 fn say_if_old(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {

@@ -1,7 +1,8 @@
 //! Every plugin: documented, with defaults that can be read, and with an example that ships.
 
 use super::*;
-use crate::config::{Diagnostics, Element, Span, check};
+use crate::config::{Diagnostics, Element, LoadOptions, Span, check, load};
+use std::collections::HashSet;
 
 /// Visits a section and all in it.
 fn walk(section: &'static Section, path: &str, visit: &mut dyn FnMut(&'static Section, &str)) {
@@ -52,6 +53,59 @@ fn defaults_are_values() {
         walk(section, "", &mut |section, path| wrong.extend(faults(section).into_iter().map(|fault| format!("{path}: {fault}"))));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The plugins that a configuration names, as kind and name.
+fn named(element: &Element, found: &mut HashSet<(&'static str, String)>) {
+    for child in &element.children {
+        let kind = match child.name.as_str() {
+            "source" => "input",
+            "filter" => "filter",
+            "match" | "store" | "secondary" => "output",
+            "parse" => "parser",
+            "format" => "formatter",
+            _ => "",
+        };
+        if let Some(name) = child.plugin_type() {
+            found.insert((kind, name.to_owned()));
+        }
+        named(child, found);
+    }
+}
+
+#[test]
+fn every_plugin_has_an_example() {
+    let mut found = HashSet::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/conf")).expect("is there") {
+        let path = file.expect("is readable").path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let root = load(&LoadOptions::new(&path), &Diagnostics::new()).expect("is read without fault");
+            named(&root, &mut found);
+        }
+    }
+    let missing: Vec<String> = entries()
+        .iter()
+        .filter(|entry| entry.kind != "section" && !found.contains(&(entry.kind, entry.name.to_owned())))
+        .map(|entry| format!("{} {}", entry.kind, entry.name))
+        .collect();
+    assert!(missing.is_empty(), "no file in conf/ shows {missing:?}");
+}
+
+#[test]
+fn the_page_is_up_to_date() {
+    let page = include_str!("../../../conf/PLUGINS.md");
+    assert!(page == markdown(&entries()), "conf/PLUGINS.md is old: flumen plugin --format markdown > conf/PLUGINS.md");
+}
+
+#[test]
+fn what_is_built_is_not_listed_as_known_only() {
+    let built: HashSet<(&str, &str)> = entries().iter().map(|entry| (entry.kind, entry.name)).collect();
+    for (kind, table) in known_tables() {
+        let names: Vec<&str> = table.all().iter().map(|known| known.name).collect();
+        assert_eq!(names.len(), names.iter().collect::<HashSet<_>>().len(), "an entry of {kind} is there twice");
+        let both: Vec<&&str> = names.iter().filter(|name| built.contains(&(kind, **name))).collect();
+        assert!(both.is_empty(), "built now, so take them out of src/{kind}/known.txt: {both:?}");
+    }
 }
 
 #[test]

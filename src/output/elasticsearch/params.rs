@@ -109,7 +109,7 @@ crate::section! {
         /// The field that names the index, as a path with dots; it is removed from the document.
         pub target_index_key: Option<String>,
         /// Whether documents are updated in the index that has them.
-        pub target_index_affinity: bool = "false",
+        pub target_index_affinity: bool = "false" [refused "documents are not looked up before they are written"],
         /// Whether the index is named by prefix and date, and `@timestamp` is added.
         pub logstash_format: bool = "false",
         /// The prefix of such names; placeholders are allowed.
@@ -185,7 +185,7 @@ crate::section! {
         /// The tag for documents that are sent again: they are, without passing the filters again.
         pub retry_tag: Option<String>,
         /// Exceptions after which a chunk is given up.
-        pub ignore_exceptions: Vec<String> = "[]",
+        pub ignore_exceptions: Vec<String> = "[]" [refused "no failure is passed over"],
         /// Whether such a chunk is kept in the backup folder.
         pub exception_backup: bool = "true",
 
@@ -223,15 +223,15 @@ crate::section! {
         pub catch_transport_exception_on_retry: bool = "true",
 
         /// The name of an index template.
-        pub template_name: Option<String>,
+        pub template_name: Option<String> [refused "templates are set up from outside, as by curl"],
         /// The file of an index template.
-        pub template_file: Option<String>,
+        pub template_file: Option<String> [refused "templates are set up from outside, as by curl"],
         /// Index templates: names and files.
-        pub templates: Option<BTreeMap<String, String>>,
+        pub templates: Option<BTreeMap<String, String>> [refused "templates are set up from outside, as by curl"],
         /// Whether a template that exists is overwritten.
         pub template_overwrite: bool = "false",
         /// Texts to be replaced in the template.
-        pub customize_template: Option<BTreeMap<String, String>>,
+        pub customize_template: Option<BTreeMap<String, String>> [refused "templates are set up from outside, as by curl"],
         /// Whether templates have the old form.
         pub use_legacy_template: bool = "true",
         /// How often putting a template is tried.
@@ -241,25 +241,25 @@ crate::section! {
         /// How often what is known of templates is forgotten.
         pub truncate_caches_interval: Option<Seconds>,
         /// Whether indexes roll over.
-        pub rollover_index: String = "false",
+        pub rollover_index: String = "false" [refused "index lifecycles are set up from outside, as by curl"],
         /// The date in names of indexes that roll over.
         pub index_date_pattern: String = "now/d",
         /// What stands between the parts of their names.
         pub index_separator: String = "-",
         /// The alias of indexes that roll over.
-        pub deflector_alias: Option<String>,
+        pub deflector_alias: Option<String> [refused "index lifecycles are set up from outside, as by curl"],
         /// The application's part in their names.
         pub application_name: String = "default",
         /// Obsolete.
         pub index_prefix: String = "logstash" [obsoleted "This parameter shouldn't be used in 4.0.0 or later. Specify ILM target index with using `index_name' w/o `logstash_format' or 'logstash_prefix' w/ `logstash_format' instead."],
         /// Whether indexes have a lifecycle.
-        pub enable_ilm: bool = "false",
+        pub enable_ilm: bool = "false" [refused "index lifecycles are set up from outside, as by curl"],
         /// The lifecycle policy's name.
         pub ilm_policy_id: String = "logstash-policy",
         /// The lifecycle policy.
-        pub ilm_policy: Option<BTreeMap<String, String>>,
+        pub ilm_policy: Option<BTreeMap<String, String>> [refused "index lifecycles are set up from outside, as by curl"],
         /// Several lifecycle policies.
-        pub ilm_policies: Option<BTreeMap<String, String>>,
+        pub ilm_policies: Option<BTreeMap<String, String>> [refused "index lifecycles are set up from outside, as by curl"],
         /// Whether a policy that exists is overwritten.
         pub ilm_policy_overwrite: bool = "false",
     }

@@ -21,21 +21,6 @@ use std::time::Duration;
 const MAX_ANSWER_BYTES: usize = 128 << 20;
 /// The least time for a request: with less nothing could ever be delivered.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(10);
-
-/// Parameters whose work is not done here yet, and what their value is where they ask for none.
-const UNSUPPORTED: &[(&str, Option<&str>)] = &[
-    ("template_name", None),
-    ("template_file", None),
-    ("templates", None),
-    ("customize_template", None),
-    ("rollover_index", Some("false")),
-    ("deflector_alias", None),
-    ("enable_ilm", Some("false")),
-    ("ilm_policy", Some("{}")),
-    ("ilm_policies", Some("{}")),
-    ("target_index_affinity", Some("false")),
-    ("ignore_exceptions", Some("[]")),
-];
 /// Parameters that only work together with those.
 const IDLE: &[&str] = &[
     "template_overwrite",
@@ -113,7 +98,7 @@ impl Settings {
         let params = Params::read(element, diagnostics);
         let buffer = crate::buffer::Settings::read(element, &BUFFER, diagnostics);
         let reader = Reader { element, diagnostics, product };
-        let refused = [reader.refuse_unsupported(), reader.refuse_endpoint()];
+        let refused = reader.refuse_endpoint();
         let params = params?;
         reader.say_covered(&params);
         let rules = Rules::new(&params, product, element, diagnostics);
@@ -121,7 +106,7 @@ impl Settings {
         let connection = reader.connection(&params);
         let keys = buffer?.keys;
         reader.check_keys(&params, &keys)?;
-        refused.into_iter().chain(checked).collect::<Result<Vec<()>, Refused>>()?;
+        std::iter::once(refused).chain(checked).collect::<Result<Vec<()>, Refused>>()?;
         let template = |text: &str| Template::new(text, &keys);
         Ok(Settings {
             product,
@@ -175,17 +160,6 @@ impl Reader<'_> {
 
     fn refuse(&self, code: &'static str, name: &str, message: impl Into<String>) -> Refused {
         self.diagnostics.error(code, Some(self.span(name)), message)
-    }
-
-    fn refuse_unsupported(&self) -> Result<(), Refused> {
-        let mut result = Ok(());
-        for (name, none) in UNSUPPORTED {
-            let Some(text) = self.element.text(name) else { continue };
-            if *none != Some(text) && !(text == "no" && *none == Some("false")) {
-                result = Err(self.refuse("FLM0601", name, format!("'{name}' is not supported yet")));
-            }
-        }
-        result
     }
 
     fn refuse_endpoint(&self) -> Result<(), Refused> {

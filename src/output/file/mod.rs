@@ -33,7 +33,7 @@ crate::section! {
         /// Whether chunks that are compressed already are compressed anew; here always, as chunks are unpacked before they are written.
         pub recompress: bool = "false",
         /// A link to the file buffer's newest chunk; refused, as there are no such files.
-        pub symlink_path: Option<String>,
+        pub symlink_path: Option<String> [refused "there are no files that hold one chunk"],
         /// The old name of the time's form in the path.
         pub time_slice_format: Option<String>,
     }
@@ -60,9 +60,6 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     let inject = Inject::read(element, context);
     let (params, settings) = (params?, settings?);
     let refuse = |message: String| context.refuse("FLM0530", element.span, message);
-    if params.symlink_path.is_some() {
-        return Err(refuse("'symlink_path' is not supported yet: it points to a file of a file buffer".to_owned()));
-    }
     show_buffer_path(element, &params.path);
     let timekey = settings.keys.time.as_ref().map(|slices| slices.length as i64);
     let path = name::template(&params, timekey).map_err(refuse)?;
