@@ -5,6 +5,7 @@ use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat
 use crate::log::{self, Format, Level};
 use crate::metrics::Process;
 use crate::pipeline::{self, Pipeline, Predecessor};
+use crate::supervisor::Endpoint;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -25,6 +26,10 @@ pub struct Loaded {
     pub system: System,
     /// What it says about the log; in force already, unless this is a reload.
     pub log: LogSetup,
+    /// Where it wants commands to be taken.
+    pub rpc: Option<Endpoint>,
+    /// The configuration as Fluentd shows it, secrets masked.
+    pub dump: String,
 }
 
 /// How the log is to be written.
@@ -90,6 +95,10 @@ fn read_and_build(
     if !diagnostics.has_errors() {
         crate::info!("parsing config file is succeeded path={:?}", source.path.display().to_string());
     }
+    let rpc = system.rpc_endpoint.as_deref().map(Endpoint::parse).transpose().map_err(|why| {
+        let param = root.section("system").and_then(|section| section.param("rpc_endpoint"));
+        diagnostics.error("FLM0135", param.map(|param| param.value_span), why)
+    });
     let pipeline = if system.workers > 1 && diagnostics.asks_for_worker() {
         // What is shown, and warned about, is the evaluation outside of any worker, as Fluentd's supervisor does it.
         drop(pipeline::build(&mut root, &system, diagnostics, None)?);
@@ -98,8 +107,9 @@ fn read_and_build(
     } else {
         pipeline::build(&mut root, &system, diagnostics, before)?
     };
+    let dump = config::dump(&root);
     if !options.suppress_dump && system.suppress_config_dump != Some(true) {
-        crate::info!("using configuration file: {}", config::dump(&root).trim_end());
+        crate::info!("using configuration file: {}", dump.trim_end());
     }
     pipeline.overview().set_process(Process {
         config_path: source.path.display().to_string(),
@@ -108,7 +118,7 @@ fn read_and_build(
         root_dir: system.root_dir.clone(),
     });
     config::warn_unused(&root, diagnostics);
-    Ok(Loaded { pipeline, system, log })
+    Ok(Loaded { pipeline, system, log, rpc: rpc?, dump })
 }
 
 fn load_options(options: &Options) -> Result<LoadOptions, String> {

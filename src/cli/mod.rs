@@ -7,6 +7,7 @@ mod kept;
 mod load;
 mod options;
 mod plugin;
+mod reload;
 mod run;
 
 #[cfg(test)]
@@ -21,6 +22,8 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen buffer ls|cat|verify|repair|export PATH
                                     look into buffers, backups and dead letters (flumen buffer --help)
+       flumen reload PIDFILE | --rpc HOST:PORT
+                                    let a running one read its configuration anew
 ";
 
 /// Exit code for wrong arguments and wrong configurations.
@@ -33,6 +36,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
+        Some((first, rest)) if first == "reload" => return reload::main(rest),
         _ => {}
     }
     let check = arguments.first().is_some_and(|first| first == "check");

@@ -3,7 +3,7 @@
 use super::load::{self, Loaded};
 use super::{EXIT_CONFIG, EXIT_RUN, Options};
 use crate::pipeline::Predecessor;
-use crate::supervisor::{self, Next, Settings};
+use crate::supervisor::{self, Dump, Next, Settings};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -36,5 +36,11 @@ pub fn run(options: &Options) -> ExitCode {
 
 /// What the supervisor has to know of a configuration.
 fn settings_of(loaded: &Loaded) -> Settings {
-    Settings { log: loaded.log.path.clone(), threads: None, shutdown_timeout: loaded.system.shutdown_timeout.duration() }
+    Settings {
+        log: loaded.log.path.clone(),
+        threads: None,
+        shutdown_timeout: loaded.system.shutdown_timeout.duration(),
+        rpc: loaded.rpc.clone(),
+        dump: Dump { text: loaded.dump.as_str().into(), is_open: loaded.system.enable_get_dump == Some(true) },
+    }
 }

@@ -53,6 +53,14 @@ impl Loops {
         })
     }
 
+    /// Waits until each of them has got to a task that comes now.
+    pub async fn get_on(&self) {
+        let turns: Vec<_> = self.loops.iter().map(|one| one.handle.spawn(async {})).collect();
+        for turn in turns {
+            let _ = turn.await;
+        }
+    }
+
     /// How many runtimes there are.
     pub fn len(&self) -> usize {
         self.loops.len()

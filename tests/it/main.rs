@@ -13,6 +13,7 @@ mod http_input;
 mod image;
 mod letters;
 mod licences;
+mod lifecycle;
 mod reload;
 mod routing;
 mod search_node;

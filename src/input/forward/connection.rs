@@ -164,6 +164,7 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
             shared,
             setup,
             owed: Owed::default(),
+            wants_acks: false,
             has_unread: false,
             is_last: false,
             rest: Vec::new(),
@@ -215,6 +216,8 @@ struct Connection {
     setup: Arc<Setup>,
     /// Acks of what is on its way into the buffers.
     owed: Owed,
+    /// Whether the peer has asked for acks.
+    wants_acks: bool,
     /// What came behind the handshake has not been looked at.
     has_unread: bool,
     /// The end came while there was no room: nothing more is read.
@@ -274,6 +277,10 @@ impl Connection {
         let mut last_call: Option<Instant> = None;
         loop {
             if last_call.is_none() && self.shared.stop.is_stopped() {
+                // A peer that waits for acks sends again what it gets none for; only from others all that is on its way has to be taken.
+                if self.wants_acks {
+                    return Ok(());
+                }
                 last_call = Some(Instant::now() + LAST_MESSAGES_WAIT);
             }
             let mut input = match self.more(last_call).await? {
@@ -356,6 +363,7 @@ impl Connection {
                     let result = self.emit(input, &tag, permit.as_ref());
                     self.decoder.emitted(result.is_ok());
                     self.owe(result?);
+                    self.wants_acks |= !self.decoder.acks().is_empty() || !self.owed.is_empty();
                 }
             }
         }

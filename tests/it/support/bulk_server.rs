@@ -104,6 +104,11 @@ impl BulkServer {
         self.state.lock().unwrap().documents.clone()
     }
 
+    /// Forgets the documents taken so far.
+    pub fn forget_documents(&self) {
+        self.state.lock().unwrap().documents.clear();
+    }
+
     /// Waits for `count` documents; all of them.
     pub fn wait_for_documents(&self, count: usize) -> Vec<(Value, Value)> {
         let enough = || Some(self.documents()).filter(|documents| documents.len() >= count);

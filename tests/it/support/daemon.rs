@@ -170,6 +170,12 @@ impl Daemon {
         find_port(&self.ports, name)
     }
 
+    /// Sends SIGTERM, and gives the time until the process is gone with what it leaves.
+    pub fn stop_timed(self) -> (Finished, Duration) {
+        let began = std::time::Instant::now();
+        (self.stop(), began.elapsed())
+    }
+
     /// Writes another text into its configuration file.
     pub fn rewrite(&self, config: &str) {
         std::fs::write(&self.config, config).unwrap();

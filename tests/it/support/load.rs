@@ -17,7 +17,7 @@ pub struct Load {
 /// What one sender has done.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// The names of the events that were acknowledged: `sender-number`.
+    /// The names of the events that were acknowledged, each given once: `load-sender-number`.
     pub acked: Vec<String>,
     /// Whether the connection was lost.
     pub is_lost: bool,
@@ -26,10 +26,12 @@ pub struct Sent {
 impl Load {
     /// Starts so many senders, each with a connection and a tag of its own (`load.N`), to a forward input.
     pub fn start(port: u16, count: usize) -> Load {
+        static LOADS: AtomicU64 = AtomicU64::new(0);
+        let load = LOADS.fetch_add(1, Ordering::Relaxed);
         let (stop, acked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let senders = (0..count).map(|sender| {
             let (stop, acked) = (Arc::clone(&stop), Arc::clone(&acked));
-            std::thread::spawn(move || run(port, sender, &stop, &acked))
+            std::thread::spawn(move || run(port, (load, sender), &stop, &acked))
         });
         Load { stop: Arc::clone(&stop), acked: Arc::clone(&acked), senders: senders.collect() }
     }
@@ -54,14 +56,14 @@ impl Load {
     }
 }
 
-fn run(port: u16, sender: usize, stop: &AtomicBool, acked: &AtomicU64) -> Sent {
+fn run(port: u16, (load, sender): (u64, usize), stop: &AtomicBool, acked: &AtomicU64) -> Sent {
     let mut connection = Sender::connect(port);
     let mut sent = Sent::default();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let name = format!("{sender}-{number}");
+        let name = format!("{load}-{sender}-{number}");
         let record = Value::json(&format!("{{\"name\":\"{name}\"}}"));
         let bytes = message(&format!("load.{sender}"), Value::Int(1_700_000_000), record, chunk_option(&name));
         if !connection.try_send(&bytes) || !connection.try_ack(&name) {
