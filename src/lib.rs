@@ -30,7 +30,7 @@
 //! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
-//! | [`supervisor`] | the life of the process |
+//! | [`check`], [`supervisor`] | all that can be said about a configuration without running it; the life of the process |
 //! | [`cli`] | the command line |
 //!
 //! # Invariants
@@ -60,6 +60,7 @@
 //! A new file and a row in the table of its room: name, section, old parameters it takes, constructor.
 
 pub mod buffer;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod console;

@@ -80,7 +80,6 @@ fn read_and_build(
     before: Option<&Predecessor>,
 ) -> Result<Loaded, Refused> {
     diagnostics.set_strict(options.strict);
-    diagnostics.set_only_checks(options.check);
     // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
     let mut root = config::load_despite_faults(source, diagnostics)?;
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
@@ -133,7 +132,6 @@ fn load_options(options: &Options) -> Result<LoadOptions, String> {
         }
     };
     source.v0 = options.use_v0;
-    source.environment.trusted = !options.check;
     if let Some(file_type) = &options.file_type {
         source.file_type = FileType::from_option(file_type)?;
     }

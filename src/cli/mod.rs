@@ -18,7 +18,7 @@ pub use options::Options;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
-       flumen check [options] FILE  read and build a configuration, say all that is wrong with it, run nothing
+       flumen check [FILE|DIR]...   say all that is wrong, or hardly meant, in configurations; run nothing
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen buffer ls|cat|verify|repair|export PATH
                                     look into buffers, backups and dead letters (flumen buffer --help)
@@ -34,13 +34,13 @@ pub const EXIT_RUN: u8 = 2;
 /// Does what the arguments say. 0: done; 1: wrong arguments or configuration; 2: a fault while running.
 pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
+        Some((first, rest)) if first == "check" => return check::run(rest),
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),
         _ => {}
     }
-    let check = arguments.first().is_some_and(|first| first == "check");
-    let options = match Options::parse(&arguments[usize::from(check)..], check) {
+    let options = match Options::parse(&arguments) {
         Ok(options) => options,
         Err(message) => {
             eprintln!("flumen: {message}\n{USAGE}flumen --help lists the options");
@@ -55,8 +55,8 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         println!("flumen {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
-    let code = match (check || options.dry_run, &options.daemon) {
-        (true, _) => check::check(&options),
+    let code = match (options.dry_run, &options.daemon) {
+        (true, _) => check::dry_run(&options),
         (false, Some(pid_file)) => daemon::start(&options, pid_file, &arguments),
         (false, None) => run::run(&options),
     };

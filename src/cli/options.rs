@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// What the arguments ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// `-c`, or `FLUENT_CONF`, or the argument of `check`.
+    /// `-c`, or `FLUENT_CONF`.
     pub config: Option<PathBuf>,
     /// `-i`.
     pub inline: Option<String>,
@@ -30,8 +30,6 @@ pub struct Options {
     pub umask: Option<u32>,
     /// `-v` counts up, `-q` down.
     pub verbosity: i8,
-    /// Whether this is `flumen check`: embedded Ruby must not read files or run commands.
-    pub check: bool,
     /// Options that are accepted and mean nothing here, with the reason; said once the log runs.
     pub remarks: Vec<String>,
     /// `--help`.
@@ -52,17 +50,13 @@ impl Options {
         }
     }
 
-    /// Reads arguments. With `check`, one of them may be a path.
-    pub fn parse(arguments: &[String], check: bool) -> Result<Options, String> {
-        let mut options = Options { check, ..Options::default() };
+    /// Reads arguments.
+    pub fn parse(arguments: &[String]) -> Result<Options, String> {
+        let mut options = Options::default();
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if !argument.starts_with('-') || argument == "-" {
-                if !check || options.config.is_some() {
-                    return Err(format!("unexpected argument {argument:?}"));
-                }
-                options.config = Some(PathBuf::from(argument));
-                continue;
+                return Err(format!("unexpected argument {argument:?}"));
             }
             let (name, attached) = split(argument);
             let flag = FLAGS.iter().find(|flag| flag.names.contains(&name)).ok_or_else(|| format!("invalid option: {name}"))?;
@@ -188,7 +182,7 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Options, String> {
         let arguments: Vec<String> = arguments.iter().map(|a| a.to_string()).collect();
-        Options::parse(&arguments, false)
+        Options::parse(&arguments)
     }
 
     #[test]

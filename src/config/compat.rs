@@ -108,6 +108,22 @@ const FORMATTER: &[(&str, &str)] = &[
 const NOT_TAKEN: &[&str] =
     &["timezone", "time_type", "time_format", "time_format_fallbacks", "timeout", "estimate_current_event", "utc", "localtime"];
 
+/// Where a flat parameter of a plugin that takes these has gone: the section, and the name there.
+pub fn modern(kinds: &[Compat], key: &str) -> Option<(&'static str, &'static str)> {
+    kinds.iter().find_map(|kind| {
+        let (section, table, others): (_, _, &[(&str, &str)]) = match kind {
+            Compat::Buffer | Compat::TimeSlicedBuffer => {
+                ("buffer", BUFFER, &[("time_slice_format", "timekey"), ("retry_wait", "retry_wait")])
+            }
+            Compat::Parser => ("parse", PARSER, &[("format", "@type"), ("types", "types")]),
+            Compat::Formatter => ("format", FORMATTER, &[]),
+            Compat::Inject => ("inject", INJECT, &[("include_time_key", "time_key"), ("include_tag_key", "tag_key")]),
+            Compat::Extract => ("extract", EXTRACT, &[]),
+        };
+        table.iter().chain(others).find(|(old, _)| *old == key).map(|(_, new)| (section, *new))
+    })
+}
+
 /// Applies the tables to every plugin's section of a whole configuration.
 pub fn apply_tree(root: &mut Element, tables: &Tables<'_>, diagnostics: &Diagnostics) {
     for child in &mut root.children {

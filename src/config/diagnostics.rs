@@ -67,6 +67,8 @@ const MAX_FINDINGS: usize = 1000;
 pub struct Diagnostics {
     sources: RefCell<Vec<Source>>,
     findings: RefCell<Vec<Finding>>,
+    /// The include that asked for each source that was included.
+    includes: RefCell<Vec<(u32, Span)>>,
     strict: Cell<bool>,
     only_checks: Cell<bool>,
     asks_for_worker: Cell<bool>,
@@ -115,6 +117,21 @@ impl Diagnostics {
         let mut sources = self.sources.borrow_mut();
         sources.push(Source { name: name.to_owned(), text: text.to_owned() });
         (sources.len() - 1) as u32
+    }
+
+    /// Notes that a source was read because of the include at `span`.
+    pub fn set_include(&self, file: u32, span: Span) {
+        self.includes.borrow_mut().push((file, span));
+    }
+
+    /// The include that asked for a source; `None` for the main file.
+    pub fn include_of(&self, file: u32) -> Option<Span> {
+        self.includes.borrow().iter().find(|(known, _)| *known == file).map(|(_, span)| *span)
+    }
+
+    /// How many sources there are.
+    pub fn source_count(&self) -> u32 {
+        self.sources.borrow().len() as u32
     }
 
     /// A copy of one source; `None` for a number never given.

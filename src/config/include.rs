@@ -31,7 +31,10 @@ pub fn resolve(uri: &str, dir: &Path) -> Result<Target, String> {
         return Err(format!("{c:?} cannot be in the name of a file to include: {path:?}"));
     }
     let path = decode(&path)?;
-    let pattern = if path.starts_with('/') { path } else { format!("{}/{path}", dir.display()) };
+    let pattern = match path.starts_with('/') || dir.as_os_str().is_empty() {
+        true => path,
+        false => format!("{}/{path}", dir.display()),
+    };
     Ok(Target::Files(glob(&expand(&pattern))))
 }
 
@@ -103,6 +106,11 @@ mod tests {
         assert_eq!(files("file:///proc/self/status"), [PathBuf::from("/proc/self/status")]);
         assert_eq!(files("/proc/self/stat?s".replace('?', "*").as_str()).last(), Some(&PathBuf::from("/proc/self/status")));
         assert!(files("no such file").is_empty());
+    }
+
+    #[test]
+    fn a_file_without_a_folder_is_in_the_present_one() {
+        assert_eq!(resolve("Cargo.toml", Path::new("")), Ok(Target::Files(vec![PathBuf::from("Cargo.toml")])));
     }
 
     #[test]

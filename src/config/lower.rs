@@ -30,6 +30,8 @@ pub(super) struct Lowerer<'a> {
     syntax: Syntax,
     /// The files that are being read, the innermost last.
     reading: Vec<PathBuf>,
+    /// The include that asks for the text that comes next.
+    asked_by: Option<Span>,
     files: usize,
     /// How many sections are open.
     sections: usize,
@@ -52,12 +54,25 @@ pub(super) enum Evaluated {
 impl<'a> Lowerer<'a> {
     /// Ready for the first text.
     pub(super) fn new(environment: &'a Environment, diagnostics: &'a Diagnostics, syntax: Syntax) -> Lowerer<'a> {
-        Lowerer { environment, diagnostics, syntax, reading: Vec::new(), files: 0, sections: 0, broken: Vec::new(), errors: 0 }
+        Lowerer {
+            environment,
+            diagnostics,
+            syntax,
+            reading: Vec::new(),
+            asked_by: None,
+            files: 0,
+            sections: 0,
+            broken: Vec::new(),
+            errors: 0,
+        }
     }
 
     /// Reads a text into `element`. `name` is what messages call it, `dir` what its includes are relative to.
     pub(super) fn text(&mut self, name: &str, text: &str, dir: &Path, element: &mut Element) {
         let file = self.diagnostics.add_source(name, text);
+        if let Some(span) = self.asked_by.take() {
+            self.diagnostics.set_include(file, span);
+        }
         let tree = match self.syntax {
             Syntax::V1 => v1::parse(text, file, self.diagnostics),
             Syntax::V0 => v0::parse(text, file, self.diagnostics, self.sections == 0),
@@ -95,6 +110,7 @@ impl<'a> Lowerer<'a> {
             Ok(text) => {
                 self.reading.push(real);
                 let dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+                self.asked_by = span;
                 self.text(&path.display().to_string(), &text, &dir, element);
                 self.reading.pop();
             }

@@ -32,11 +32,11 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Formatt
     let params = Params::read(element, context.diagnostics)?;
     let named: Vec<&String> = params.fields.iter().filter(|field| !field.is_empty()).collect();
     if named.is_empty() {
-        return Err(context.refuse("FLM0411", element.span, "empty value is specified in fields parameter"));
+        return Err(context.refuse("FLM0418", element.span, "empty value is specified in fields parameter"));
     }
     // Fluentd: with no nested field among them even odd names are plain keys.
     let fields = named.into_iter().map(|field| Accessor::parse(field)).collect::<Result<_, _>>();
-    let fields = fields.map_err(|why| context.refuse("FLM0412", element.span, format!("fields: {why}")))?;
+    let fields = fields.map_err(|why| context.refuse("FLM0419", element.span, format!("fields: {why}")))?;
     let delimiter = if params.delimiter == "\\t" || params.delimiter == "TAB" { "\t".to_owned() } else { params.delimiter };
     let newline = Newline::Lf.bytes(params.add_newline);
     Ok(Box::new(Csv { fields, delimiter, force_quotes: params.force_quotes, newline }))

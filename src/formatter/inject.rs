@@ -63,19 +63,19 @@ impl Inject {
         let params = Params::read(section, context.diagnostics)?;
         if let Some((used, conflict)) = both_zones(&params) {
             return Err(context.refuse(
-                "FLM0430",
+                "FLM0413",
                 section.span,
                 format!("both of {used} and {conflict} are specified, use only one of them"),
             ));
         }
         if params.time_key.is_none() && params.time_format.is_some() {
-            context.diagnostics.warn("FLM0432", Some(section.span), "'time_format' specified without 'time_key', will be ignored");
+            context.diagnostics.warn("FLM0417", Some(section.span), "'time_format' specified without 'time_key', will be ignored");
         }
         let time = match (params.time_key, params.time_type) {
             (Some(key), TimeType::String) => {
                 let local = params.localtime && !params.utc;
                 let formatter = TimeFormatter::new(params.time_format.as_deref(), local, params.timezone.as_deref())
-                    .map_err(|why| context.refuse("FLM0431", section.span, why))?;
+                    .map_err(|why| context.refuse("FLM0414", section.span, why))?;
                 Some((key, Time::Text(formatter)))
             }
             (Some(key), number) => Some((key, Time::Number(number))),

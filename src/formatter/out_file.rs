@@ -49,7 +49,7 @@ struct OutFile {
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Formatter>, Refused> {
     let params = Params::read(element, context.diagnostics)?;
     let formatter = TimeFormatter::new(params.time_format.as_deref(), params.localtime && !params.utc, params.timezone.as_deref())
-        .map_err(|why| context.refuse("FLM0431", element.span, why))?;
+        .map_err(|why| context.refuse("FLM0414", element.span, why))?;
     let delimiter = params.delimiter.to_uppercase();
     let delimiter: &[u8] = if delimiter.contains("SPACE") {
         b" "

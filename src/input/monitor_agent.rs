@@ -64,10 +64,10 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
     let mut params = Params::read(element, context.diagnostics)?;
     let span = |name: &str| element.param(name).map_or(element.span, |param| param.value_span);
     let shifted = u16::try_from(context.host.worker()).ok().and_then(|worker| params.port.checked_add(worker));
-    params.port = shifted.ok_or_else(|| context.refuse("FLM0610", span("port"), "port and number of the worker are beyond 65535"))?;
+    params.port = shifted.ok_or_else(|| context.refuse("FLM0662", span("port"), "port and number of the worker are beyond 65535"))?;
     if params.emit_interval.duration().is_zero() {
         let message = format!("emit_interval must be greater than 0, got {}", params.emit_interval.0);
-        return Err(context.refuse("FLM0611", span("emit_interval"), message));
+        return Err(context.refuse("FLM0661", span("emit_interval"), message));
     }
     Ok(Box::new(MonitorAgent { params, overview: context.host.overview(), log: context.log.clone(), bound: None }))
 }

@@ -79,7 +79,7 @@ impl Transport {
     }
 
     fn tls(&self, section: &Element, context: &Context<'_>) -> Result<ServerSettings, Refused> {
-        let refuse = |message: String| context.refuse("FLM0603", section.span, message);
+        let refuse = |message: String| context.refuse("FLM0653", section.span, message);
         let versions = self.versions().map_err(|why| refuse(why.to_owned()))?;
         if !versions.are_possible() {
             return Err(refuse("TLS versions before TLSv1_2 are not supported, expected TLSv1_2 or TLSv1_3".to_owned()));

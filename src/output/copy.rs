@@ -47,7 +47,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
         let ignore_if_prev_success = section.arg.contains("ignore_if_prev_success");
         if number == 0 && ignore_if_prev_success {
             let message = "ignore_if_prev_success must specify 2nd or later <store> directives";
-            refused = Some(context.refuse("FLM0502", section.span, message));
+            refused = Some(context.refuse("FLM0551", section.span, message));
         }
         match context.host.build_output(section) {
             Ok(sink) => stores.push(Store { sink, ignore_error: section.arg.contains("ignore_error"), ignore_if_prev_success }),
@@ -56,7 +56,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     }
     if stores.iter().all(|store| store.ignore_error) && !stores.iter().any(|store| store.ignore_if_prev_success) && !stores.is_empty() {
         let message = "ignore_errors are specified in all <store>, but ignore_if_prev_success is not specified. Is this intended?";
-        context.diagnostics.warn("FLM0503", Some(element.span), message);
+        context.diagnostics.warn("FLM0552", Some(element.span), message);
     }
     refused.map_or(Ok(Output::Sync(Box::new(Copy { stores, shared_ends: RwLock::default() }))), Err)
 }

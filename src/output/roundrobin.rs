@@ -40,7 +40,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
         turns.push(Turn { sink: context.host.build_output(store)?, weight: i64::from(params.weight), credit: 0 });
     }
     if turns.iter().all(|turn| turn.weight == 0) {
-        return Err(context.refuse("FLM0501", element.span, "all stores of <match> have weight 0, expected one above 0 at least"));
+        return Err(context.refuse("FLM0550", element.span, "all stores of <match> have weight 0, expected one above 0 at least"));
     }
     Ok(Output::Sync(Box::new(RoundRobin { turns: Mutex::new(turns) })))
 }

@@ -41,7 +41,7 @@ struct SecondaryFile {
 /// Makes the output.
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
     let params = Params::read(element, context.diagnostics)?;
-    let refuse = |message: String| context.refuse("FLM0540", element.span, message);
+    let refuse = |message: String| context.refuse("FLM0535", element.span, message);
     if element.name != "secondary" {
         return Err(refuse("This plugin can only be used in the <secondary> section".to_owned()));
     }

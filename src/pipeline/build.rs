@@ -239,7 +239,7 @@ impl<'g> Graph<'g> {
             match wanted.must_exist {
                 true => drop(self.diagnostics.error("FLM0406", Some(wanted.span), message)),
                 // Fluentd: it says so only when an event is to go there.
-                false => self.diagnostics.warn("FLM0410", Some(wanted.span), message),
+                false => self.diagnostics.warn("FLM0406", Some(wanted.span), message),
             }
         }
     }
@@ -394,7 +394,7 @@ impl Site<'_, '_> {
         OutputParams::read(section, diagnostics)?;
         if let Some(secondary) = section.section("secondary") {
             let message = "Invalid <secondary> section for non-buffered plugin";
-            return Err(diagnostics.error("FLM0523", Some(secondary.span), message));
+            return Err(diagnostics.error("FLM0527", Some(secondary.span), message));
         }
         Ok(())
     }

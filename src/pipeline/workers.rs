@@ -32,13 +32,13 @@ pub fn divide<'e>(root: &'e Element, workers: i64, diagnostics: &Diagnostics) ->
         let ids = match ids(division, workers, &mut taken) {
             Ok(ids) => ids,
             Err(message) => {
-                result = Err(diagnostics.error("FLM0420", Some(division.span), message));
+                result = Err(diagnostics.error("FLM0415", Some(division.span), message));
                 continue;
             }
         };
         if let Some(other) = division.children.iter().find(|child| !ALLOWED.contains(&child.name.as_str())) {
             let message = format!("<worker> section cannot have <{}> directive", other.name);
-            result = Err(diagnostics.error("FLM0421", Some(other.span), message));
+            result = Err(diagnostics.error("FLM0416", Some(other.span), message));
         }
         for worker in divided.iter_mut().filter(|worker| ids.contains(&worker.id)) {
             worker.sections.extend(division.children.iter());

@@ -8,6 +8,7 @@ mod ast;
 mod bracket;
 mod check;
 mod class;
+mod doubts;
 mod emit;
 mod engine;
 mod escape;
@@ -17,6 +18,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub use doubts::{Doubt, doubts};
 pub use engine::{Counters, counters, within};
 pub use searches::Searches;
 
@@ -273,8 +275,8 @@ fn is_ascii(text: &[u8]) -> bool {
     text.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
-/// The expression and the letters of a parameter of type `regexp`.
-fn split_literal(text: &str) -> Result<(&str, Flags), RegexError> {
+/// The expression and the letters of a parameter of type `regexp`; refused where its last slash is missing.
+pub fn split_literal(text: &str) -> Result<(&str, Flags), RegexError> {
     if !text.starts_with('/') {
         return Ok((text, Flags::default()));
     }

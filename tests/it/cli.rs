@@ -23,11 +23,13 @@ fn every_configuration_that_ships_dry_runs_without_a_word_of_warning() {
         if path.extension().is_none_or(|extension| extension != "conf") {
             continue;
         }
-        let output = flumen(&["check", path.to_str().unwrap()], &[]);
+        let output = flumen(&["--dry-run", "-c", path.to_str().unwrap()], &[]);
         let log = stderr(&output);
         assert_eq!(output.status.code(), Some(0), "{}:\n{log}", path.display());
         assert!(log.contains("finished dry run mode"), "{log}");
         assert!(!log.contains("is not used"), "{}:\n{log}", path.display());
+        let output = flumen(&["check", "--deny", "warnings", "--no-fs", path.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(0), "{}:\n{}", path.display(), String::from_utf8_lossy(&output.stdout));
         seen += 1;
     }
     assert!(seen >= 4, "only {seen} configurations in conf/");

@@ -3,6 +3,7 @@
 //! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
 
 mod buffer_tool;
+mod check;
 mod cli;
 mod docker;
 mod durable;

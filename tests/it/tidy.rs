@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["parser", "formatter", "buffer", "forward", "console"],
     &["input", "filter", "output"],
     &["pipeline"],
-    &["supervisor"],
+    &["check", "supervisor"],
     &["cli"],
 ];
 

@@ -91,10 +91,10 @@ struct Concat {
 /// Makes the filter.
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>, Refused> {
     let params = Params::read(element, context.diagnostics)?;
-    let mode = Mode::of(&params).map_err(|why| context.refuse("FLM0460", element.span, why))?;
+    let mode = Mode::of(&params).map_err(|why| context.refuse("FLM0470", element.span, why))?;
     for name in mode.without_effect(&params) {
         let span = element.param(name).map_or(element.span, |param| param.span);
-        context.diagnostics.warn("FLM0461", Some(span), format!("'{name}' has no effect together with the other parameters"));
+        context.diagnostics.warn("FLM0471", Some(span), format!("'{name}' has no effect together with the other parameters"));
     }
     let timeout_label = params.timeout_label.as_deref().map(|label| context.host.emitter_if_any(label, element.span));
     Ok(Box::new(Concat { params, mode, timeout_label, streams: Mutex::default() }))

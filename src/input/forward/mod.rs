@@ -123,7 +123,7 @@ impl Forward {
 
 /// What parameters must not be together or empty, in Fluentd's words.
 fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<(), Refused> {
-    let refuse = |message: &str| Err(context.refuse("FLM0601", element.span, message));
+    let refuse = |message: &str| Err(context.refuse("FLM0651", element.span, message));
     let mut result = Ok(());
     if params.source_hostname_key.is_some() && params.resolve_hostname == Some(false) {
         result = refuse("resolve_hostname must be true with source_hostname_key");
@@ -138,7 +138,7 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
         result = refuse("both 'send_keepalive_packet' and 'deny_keepalive' cannot be set to true");
     }
     if let Some(param) = element.param("blocking_timeout") {
-        context.diagnostics.note("FLM0602", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
+        context.diagnostics.note("FLM0652", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
     }
     result
 }

@@ -68,7 +68,7 @@ impl Rules {
         let clients: Vec<_> = section.sections("client").into_iter().map(|client| client_of(client, context)).collect();
         let (security, users) = (security?, users.into_iter().collect::<Result<Vec<_>, _>>()?);
         let clients = clients.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let refuse = |message: &str| Err(context.refuse("FLM0604", section.span, message));
+        let refuse = |message: &str| Err(context.refuse("FLM0654", section.span, message));
         if security.user_auth && users.is_empty() {
             return refuse("<user> sections required if user_auth enabled");
         }
@@ -102,7 +102,7 @@ impl Rules {
 
 fn client_of(section: &Element, context: &Context<'_>) -> Result<(Place, Option<String>, Vec<String>), Refused> {
     let client = Client::read(section, context.diagnostics)?;
-    let refuse = |message: String| Err(context.refuse("FLM0604", section.span, message));
+    let refuse = |message: String| Err(context.refuse("FLM0654", section.span, message));
     let place = match (client.host, client.network) {
         (Some(_), Some(_)) => return refuse("both of 'host' and 'network' are specified for client".to_owned()),
         (None, None) => return refuse("Either of 'host' and 'network' must be specified for client".to_owned()),

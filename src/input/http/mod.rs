@@ -133,10 +133,10 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
         result = Err(context.refuse("FLM0620", element.span, message));
     }
     if params.add_tag_prefix.as_deref() == Some("") {
-        result = Err(context.refuse("FLM0601", element.span, "'add_tag_prefix' parameter must not be empty"));
+        result = Err(context.refuse("FLM0624", element.span, "'add_tag_prefix' parameter must not be empty"));
     }
     if let Some(param) = element.param("blocking_timeout") {
-        context.diagnostics.note("FLM0602", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
+        context.diagnostics.note("FLM0625", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
     }
     result
 }
@@ -145,7 +145,7 @@ fn read_transport(element: &Element, context: &Context<'_>) -> Result<Option<Tra
     let Some(section) = element.section("transport") else { return Ok(None) };
     match section.arg.as_str() {
         "" | "tcp" => Transport::read(section, context.diagnostics).map(Some),
-        "tls" => Err(context.refuse("FLM0603", section.span, "<transport tls> is not supported yet for the http input")),
+        "tls" => Err(context.refuse("FLM0626", section.span, "<transport tls> is not supported yet for the http input")),
         other => Err(context.refuse("FLM0204", section.span, format!("protocol: valid options are tcp,tls but got {other}"))),
     }
 }

@@ -90,7 +90,7 @@ impl Format {
         for name in WITHOUT_EFFECT {
             if let Some(param) = section.param(name) {
                 let message = format!("'{name}' has no effect on JSON and msgpack in requests, as in Fluentd");
-                context.diagnostics.warn("FLM0621", Some(param.span), message);
+                context.diagnostics.warn("FLM0627", Some(param.span), message);
             }
         }
         let base = Base::read(section, Defaults { time_key: Some("time"), ..Defaults::default() }, context)?;

@@ -4,10 +4,12 @@
 //! own with conversions from the types in its references. Text that no pattern matches is an event too.
 
 mod expand;
+mod library;
 mod patterns;
 #[cfg(test)]
 mod tests;
 
+pub use library::{Expansion, Library};
 pub use patterns::Series;
 
 use super::regexp::Fields;
@@ -250,30 +252,41 @@ impl Builder<'_> {
 fn add_custom(path: &Path, patterns: &mut Patterns, element: &Element, context: &Context<'_>) -> Result<(), Refused> {
     let refuse =
         |path: &Path, why: String| context.refuse("FLM0434", element.span, format!("custom_pattern_path: {}: {why}", path.display()));
-    let mut files: Vec<PathBuf> = Vec::new();
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).map_err(|error| refuse(path, error.to_string()))?;
-        files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path)));
-        files.sort();
-    } else if path.exists() {
-        files.push(path.to_owned());
-    } else {
+    let files = custom_files(path).map_err(|error| refuse(path, error.to_string()))?;
+    if !path.exists() {
         // Fluentd: passes over it in silence.
         let message = format!("custom_pattern_path: there is no file or folder {}: no patterns are read from it", path.display());
         context.diagnostics.warn("FLM0435", Some(element.span), message);
     }
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(|error| refuse(&file, error.to_string()))?;
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let mut parts = line.splitn(2, char::is_whitespace);
-            let name = parts.next().unwrap_or_default();
-            match parts.next() {
-                Some(expression) => _ = patterns.insert(name.to_owned(), Arc::from(expression.trim_start())),
-                None => _ = patterns.remove(name),
-            }
-        }
+        read_custom(&text, patterns);
     }
     Ok(())
+}
+
+/// Adds the patterns of a text: lines of a name, blanks and an expression.
+fn read_custom(text: &str, patterns: &mut Patterns) {
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let mut parts = line.splitn(2, char::is_whitespace);
+        let name = parts.next().unwrap_or_default();
+        match parts.next() {
+            Some(expression) => _ = patterns.insert(name.to_owned(), Arc::from(expression.trim_start())),
+            None => _ = patterns.remove(name),
+        }
+    }
+}
+
+/// The files of patterns that a path names: itself, or what is in its folder.
+fn custom_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    if path.is_dir() {
+        files.extend(std::fs::read_dir(path)?.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path)));
+        files.sort();
+    } else if path.exists() {
+        files.push(path.to_owned());
+    }
+    Ok(files)
 }
 
 /// As for Ruby's `Dir.glob`: a name that starts with a dot.
