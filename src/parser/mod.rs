@@ -3,6 +3,7 @@
 pub mod apache;
 mod base;
 pub mod csv;
+pub mod extract;
 pub mod grok;
 pub mod json;
 pub mod ltsv;
@@ -17,6 +18,7 @@ mod types;
 pub mod weblog;
 
 pub use base::{Base, BaseParams, Defaults};
+pub use extract::Extract;
 
 use crate::config::{Element, Refused};
 use crate::event::{EventTime, Record, Scope, Value, ruby};

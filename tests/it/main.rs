@@ -19,6 +19,7 @@ mod reload;
 mod routing;
 mod search_node;
 mod secondary;
+mod sockets;
 mod support;
 mod take_over;
 mod tidy;
