@@ -62,6 +62,10 @@ pub trait Host {
     fn emitter_if_any(&self, label: &str, span: Span) -> Emitter {
         self.emitter(Some(label), span).unwrap_or_default()
     }
+    /// Takes something for a plugin that no other may have, such as a file; the name of the one that has it already.
+    fn claim(&self, _what: &str, _id: &str) -> Option<String> {
+        None
+    }
     /// The way for events that cannot be handled.
     fn errors(&self) -> Emitter;
     /// The router that the element being built stands in (its label, or the root).

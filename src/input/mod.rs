@@ -6,6 +6,7 @@ pub mod monitor_agent;
 pub mod sample;
 mod socket;
 pub mod syslog;
+pub mod tail;
 pub mod tcp;
 pub mod transport;
 pub mod udp;
@@ -62,6 +63,7 @@ pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
     Plugin { name: "monitor_agent", section: &monitor_agent::Params::SECTION, compat: &[], build: monitor_agent::build },
     Plugin { name: "sample", section: &sample::Params::SECTION, compat: &[], build: sample::build },
     Plugin { name: "syslog", section: &syslog::Params::SECTION, compat: &[Compat::Parser], build: syslog::build },
+    Plugin { name: "tail", section: &tail::Params::SECTION, compat: &[Compat::Parser], build: tail::build },
     Plugin { name: "tcp", section: &tcp::Params::SECTION, compat: &[Compat::Parser], build: tcp::build },
     Plugin { name: "udp", section: &udp::Params::SECTION, compat: &[Compat::Parser], build: udp::build },
     Plugin { name: "unix", section: &unix::Params::SECTION, compat: &[], build: unix::Unix::build },

@@ -178,21 +178,12 @@ fn build_parser(element: &Element, context: &Context<'_>) -> Result<(Box<dyn Par
             &made
         }
     };
-    let own;
-    let section = match section.plugin_type() {
-        Some(_) => section,
-        None => {
-            let mut with_type = section.clone();
-            with_type.set("@type", "syslog", section.span);
-            section.params.iter().for_each(|param| param.used.set(true));
-            own = with_type;
-            &own
-        }
-    };
     section.set_default("with_priority", "true");
-    let given = section.text("with_priority");
-    let finds = section.plugin_type() == Some("syslog") && !matches!(given, Some("false" | "no"));
-    Ok((parser::build(section, context)?, finds))
+    let finds_priority = !matches!(section.text("with_priority"), Some("false" | "no"));
+    match section.plugin_type() {
+        Some(name) => Ok((parser::build(section, context)?, finds_priority && name == "syslog")),
+        None => Ok((parser::build_with(section, &[("@type".to_owned(), "syslog".to_owned())], context)?, finds_priority)),
+    }
 }
 
 fn read_transport(element: &Element, context: &Context<'_>) -> Result<(Protocol, SocketOptions), Refused> {

@@ -102,6 +102,11 @@ pub trait Parser: Send + Sync {
     /// Parses one text; what it gives borrows the text and the scope's arena.
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError>;
 
+    /// Whether a line is the first of an event that has several; `None` where the parser does not say what such lines look like.
+    fn begins(&self, _line: &[u8]) -> Option<bool> {
+        None
+    }
+
     /// Parses the value of a field, which nearly always is a text.
     fn parse_value<'a>(&self, scope: &Scope<'a>, value: Value<'a>, out: &mut Parsed<'a>) -> Result<(), ParseError> {
         out.is_binary = matches!(value, Value::Bin(_));
@@ -159,4 +164,25 @@ pub fn build(section: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
             None => context.refuse("FLM0421", type_span(section), format!("Unknown parser plugin '{name}': flumen does not have it")),
         }),
     }
+}
+
+/// As [`build`], with these parameters in the section besides, or in place of those that are there.
+pub fn build_with(section: &Element, given: &[(String, String)], context: &Context<'_>) -> Result<Box<dyn Parser>, Refused> {
+    let mut changed = section.clone();
+    given.iter().for_each(|(key, value)| changed.set(key, value, section.span));
+    let built = build(&changed, context);
+    note_used(section, &changed);
+    built
+}
+
+/// Notes what has been read of a copy.
+fn note_used(section: &Element, copy: &Element) {
+    for param in &section.params {
+        param.used.set(param.used.get() || copy.param(&param.key).is_some_and(|other| other.used.get()));
+    }
+    for (child, other) in section.children.iter().zip(&copy.children) {
+        child.used.set(child.used.get() || other.used.get());
+        note_used(child, other);
+    }
+    copy.declarations().into_iter().for_each(|declared| section.declare(declared));
 }

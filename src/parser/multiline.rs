@@ -5,7 +5,7 @@ use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
 use crate::event::{Record, Scope, Value};
 use crate::plugin::Context;
-use crate::regex::{Flags, Regex, TextKind};
+use crate::regex::{Flags, Matched, Regex, TextKind};
 
 crate::section! {
     /// An expression in parts (`format1` to `format20`), over text of several lines.
@@ -24,6 +24,7 @@ struct Multiline {
     regex: Regex,
     fields: Fields,
     unmatched_lines: bool,
+    first_line: Option<Regex>,
     base: Base,
 }
 
@@ -37,10 +38,14 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
     let flags = Flags { multi_line: true, ..Flags::default() };
     let regex = Regex::new(&formats, flags).map_err(|error| refuse(format!("Invalid regexp '{formats}': {}", error.message)))?;
     let fields = Fields::new(regex.clone()).ok_or_else(|| refuse(format!("Invalid regexp '{formats}': No named captures")))?;
-    if let Some(first) = &params.format_firstline {
-        expression(first, "format_firstline").map_err(refuse)?;
-    }
-    Ok(Box::new(Multiline { regex, fields, unmatched_lines: params.unmatched_lines.is_some(), base }))
+    let first_line = match &params.format_firstline {
+        Some(first) => {
+            let inner = expression(first, "format_firstline").map_err(refuse)?;
+            Some(Regex::new(inner, Flags::default()).map_err(|error| refuse(error.message))?)
+        }
+        None => None,
+    };
+    Ok(Box::new(Multiline { regex, fields, unmatched_lines: params.unmatched_lines.is_some(), first_line, base }))
 }
 
 /// The parts, put together.
@@ -81,6 +86,10 @@ fn expression<'e>(format: &'e str, key: &str) -> Result<&'e str, String> {
 }
 
 impl Parser for Multiline {
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        self.first_line.as_ref().map(|regex| regex.is_match(line) == Matched::Yes)
+    }
+
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         check_text(text, out)?;
         let mut rest = text;

@@ -168,6 +168,8 @@ struct Graph<'g> {
     plugins: RefCell<Vec<metrics::Plugin>>,
     ways: RefCell<HashMap<String, Emitter>>,
     wanted: RefCell<Vec<Wanted>>,
+    /// What plugins have for themselves, and which.
+    claims: RefCell<HashMap<String, String>>,
     ids: &'g Ids,
     /// Which of the running inputs go on.
     inputs: RefCell<HashSet<usize>>,
@@ -209,6 +211,7 @@ impl<'g> Graph<'g> {
             plugins: RefCell::default(),
             ways: RefCell::new(before.map(|before| before.ways(worker)).unwrap_or_default()),
             wanted: RefCell::default(),
+            claims: RefCell::default(),
             ids,
             inputs: RefCell::default(),
             outputs: RefCell::default(),
@@ -423,6 +426,10 @@ impl Host for Site<'_, '_> {
     fn emitter_if_any(&self, label: &str, span: Span) -> Emitter {
         self.graph.wanted.borrow_mut().push(Wanted { name: label.to_owned(), span, must_exist: false });
         self.graph.way_to(label)
+    }
+
+    fn claim(&self, what: &str, id: &str) -> Option<String> {
+        self.graph.claims.borrow_mut().insert(what.to_owned(), id.to_owned())
     }
 
     fn errors(&self) -> Emitter {

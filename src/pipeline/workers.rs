@@ -14,6 +14,9 @@ pub struct Worker<'e> {
     pub sections: Vec<&'e Element>,
 }
 
+/// Inputs that one worker only can run, with Fluentd's classes.
+const SINGLE_PROCESS: [(&str, &str); 2] = [("tail", "Fluent::Plugin::TailInput"), ("unix", "Fluent::Plugin::UnixInput")];
+
 const ALLOWED: [&str; 4] = ["source", "match", "filter", "label"];
 
 /// Divides a configuration. Without `<worker>` sections there is one worker, however many are asked for.
@@ -21,6 +24,9 @@ pub fn divide<'e>(root: &'e Element, workers: i64, diagnostics: &Diagnostics) ->
     let own = |with_sources: bool| {
         root.children.iter().filter(move |child| ALLOWED.contains(&child.name.as_str()) && (with_sources || child.name != "source"))
     };
+    if workers > 1 {
+        refuse_single_process(root, diagnostics)?;
+    }
     let divisions = root.sections("worker");
     if divisions.is_empty() {
         return Ok(vec![Worker { id: 0, sections: own(true).collect() }]);
@@ -66,6 +72,17 @@ pub fn divide_each<'e>(roots: &'e [Element], workers: i64, diagnostics: &Diagnos
         divided.push(worker);
     }
     Ok(divided)
+}
+
+/// Refuses inputs outside of `<worker>` that Fluentd cannot run in several processes at once.
+fn refuse_single_process(root: &Element, diagnostics: &Diagnostics) -> Result<(), Refused> {
+    let mut result = Ok(());
+    for source in root.children.iter().filter(|child| child.name == "source") {
+        let Some((name, class)) = SINGLE_PROCESS.iter().find(|(name, _)| source.plugin_type() == Some(name)) else { continue };
+        let message = format!("Plugin '{name}' does not support multi workers configuration ({class})");
+        result = Err(diagnostics.error("FLM0422", Some(source.span), message));
+    }
+    result
 }
 
 /// The workers that a section names, in Fluentd's words where it names them wrongly. Ranges must not overlap.

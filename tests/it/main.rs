@@ -21,6 +21,7 @@ mod search_node;
 mod secondary;
 mod sockets;
 mod support;
+mod tail;
 mod take_over;
 mod tidy;
 mod watched;

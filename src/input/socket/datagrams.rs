@@ -49,15 +49,10 @@ pub async fn receive(socket: std::net::UdpSocket, max_bytes: usize, mut shared: 
             return Ok(());
         }
         let mut next = first;
-        loop {
-            match next {
-                Ok((length, from)) => {
-                    data.extend_from_slice(&buffer[..length]);
-                    datagrams.push((length, from));
-                }
-                // An error of an earlier answer; nothing was received.
-                Err(_) => break,
-            }
+        // An error is that of an earlier answer, and ends the batch.
+        while let Ok((length, from)) = next {
+            data.extend_from_slice(&buffer[..length]);
+            datagrams.push((length, from));
             if datagrams.len() >= MAX_BATCH || data.len() >= MAX_BATCH_BYTES {
                 break;
             }

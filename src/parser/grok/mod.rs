@@ -17,7 +17,7 @@ use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Diagnostics, Element, Refused};
 use crate::event::{Record, Scope, Value, intern};
 use crate::plugin::Context;
-use crate::regex::{Flags, Regex};
+use crate::regex::{Flags, Matched, Regex};
 use expand::{Expanded, expand};
 use patterns::Patterns;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,7 @@ struct Grok {
     alternatives: Vec<Alternative>,
     name_key: Option<&'static str>,
     failure_key: Option<&'static str>,
+    first_line: Option<Regex>,
 }
 
 /// Makes the parser `grok`.
@@ -110,13 +111,14 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
 /// Makes the parser `multiline_grok`.
 pub fn build_multiline(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>, Refused> {
     let params = MultilineParams::read(element, context.diagnostics)?;
-    if let Some(text) = &params.multiline_start_regexp {
+    let first_line = params.multiline_start_regexp.as_deref().map(|text| {
         let mut chars = text.chars();
         chars.next();
         chars.next_back();
         Regex::new(chars.as_str(), Flags::default())
-            .map_err(|error| context.refuse("FLM0432", element.span, format!("multiline_start_regexp: {error}")))?;
-    }
+            .map_err(|error| context.refuse("FLM0432", element.span, format!("multiline_start_regexp: {error}")))
+    });
+    let first_line = first_line.transpose()?;
     let params = Params {
         grok_pattern: params.grok_pattern,
         custom_pattern_path: params.custom_pattern_path,
@@ -124,7 +126,7 @@ pub fn build_multiline(element: &Element, context: &Context<'_>) -> Result<Box<d
         grok_name_key: params.grok_name_key,
         grok_pattern_series: params.grok_pattern_series,
     };
-    Ok(Box::new(Grok::new(params, true, element, context)?))
+    Ok(Box::new(Grok { first_line, ..Grok::new(params, true, element, context)? }))
 }
 
 impl Grok {
@@ -164,7 +166,7 @@ impl Grok {
             return Err(context.refuse("FLM0430", element.span, message));
         }
         let key = |key: &Option<String>| key.as_deref().map(intern);
-        Ok(Grok { alternatives, name_key: key(&params.grok_name_key), failure_key: key(&params.grok_failure_key) })
+        Ok(Grok { alternatives, name_key: key(&params.grok_name_key), failure_key: key(&params.grok_failure_key), first_line: None })
     }
 }
 
@@ -295,6 +297,10 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 impl Parser for Grok {
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        self.first_line.as_ref().map(|regex| regex.is_match(line) == Matched::Yes)
+    }
+
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         let kind = check_text(text, out)?;
         for alternative in &self.alternatives {
