@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -25,6 +26,8 @@ const DEFAULT_BACKLOG: u32 = 1024;
 const MAX_CONNECTIONS: u32 = 16_384;
 /// How long accepting pauses when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How often that is said: with few descriptors each connection that ends lets one in, and the next one fails again.
+const ACCEPT_LINE_PAUSE: Duration = Duration::from_secs(30);
 /// At the end, for connections that wait to be accepted.
 const LAST_ACCEPTS_WAIT: Duration = Duration::from_millis(20);
 /// After this long without a word a peer is asked whether it is still there; a dead one would hold its place for ever.
@@ -115,12 +118,11 @@ async fn accept_for_ever<F: Future<Output = ()> + Send + 'static>(
     places: &Arc<Semaphore>,
     handle: &(impl Fn(Stream, Peer) -> F + Clone + Send + 'static),
 ) {
-    let mut is_failing = false;
+    let mut said: Option<Instant> = None;
     loop {
         let place = place(places, name).await;
         match accepting.accept().await {
             Ok((raw, peer)) => {
-                is_failing = false;
                 raw.set_options(options);
                 let handle = handle.clone();
                 loops.spawn(async move {
@@ -134,10 +136,10 @@ async fn accept_for_ever<F: Future<Output = ()> + Send + 'static>(
             }
             Err(error) if is_of_one_peer(&error) => {}
             Err(error) => {
-                if !is_failing {
-                    crate::warning!("cannot accept connections on {name}: {error}");
+                if said.is_none_or(|at| at.elapsed() >= ACCEPT_LINE_PAUSE) {
+                    crate::warning!("cannot accept connections on {name}, which wait until it can: {error}");
+                    said = Some(Instant::now());
                 }
-                is_failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
