@@ -60,6 +60,8 @@ pub struct Options {
     pub compress: Compress,
     /// Bytes of a segment.
     pub segment_bytes: usize,
+    /// A chunk of msgpack entries that is longer than this is delivered in parts: what a delivery takes of memory is bounded.
+    pub part_bytes: usize,
     /// A disk that refused is tried again after this.
     pub retry_wait: Duration,
 }

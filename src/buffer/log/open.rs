@@ -53,6 +53,7 @@ pub fn open(
     // A number in a damaged frame must never be given out again: the time is beyond all of them, unless the clock was turned back.
     let next = found.next_chunk.max(EventTime::now().sec.max(0) as u64 * 1_000_000);
     let mut state = State::new(limits.clone(), options.segment_bytes, next);
+    state.skip_segments(found.next_segment);
     for segment in &found.segments {
         state.add_segment(segment.name, segment.length);
     }
@@ -110,6 +111,7 @@ fn take_up(
         progress: chunk.progress,
         is_closed: chunk.is_closed,
         head_in: None,
+        moves: 0,
     };
     state.add_chunk(number, live);
 }

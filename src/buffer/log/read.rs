@@ -1,7 +1,7 @@
 //! Reading a chunk back for its delivery: from the disk, or from memory where it is not written yet. What is damaged is reported once
 //! more and left out.
 
-use super::frame::{Found, Frame, Frames, Kind};
+use super::frame::{Found, Frame, Frames, Header, Kind};
 use super::head::Remaining;
 use super::survey::{Place, content};
 use super::{Log, Shared};
@@ -11,8 +11,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A chunk of msgpack entries that is longer than this is delivered in parts: what a delivery takes of memory is bounded.
-const PART_BYTES: usize = 8 << 20;
+/// The disk is read in windows, so many for a part, or of one frame where that is longer.
+const WINDOWS_A_PART: usize = 8;
 
 /// Where a part of what was read last stood in the chunk.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +29,13 @@ pub struct LogChunk {
     number: u64,
     /// Whether it may be delivered in parts.
     is_packed: bool,
-    spans: Mutex<Vec<Span>>,
+    last: Mutex<(Vec<Span>, ReadTo)>,
 }
 
 impl LogChunk {
     /// The chunk of this number; `is_packed` is whether it is one of msgpack entries.
     pub fn new(log: Arc<Log>, number: u64, is_packed: bool) -> LogChunk {
-        LogChunk { log, number, is_packed, spans: Mutex::default() }
+        LogChunk { log, number, is_packed, last: Mutex::default() }
     }
 }
 
@@ -87,52 +87,52 @@ fn overlap(remaining: &Remaining, range: &Range<u64>) -> Vec<Range<u64>> {
     some.map(|one| one.start.max(range.start)..one.end.min(range.end)).filter(|one| !one.is_empty()).collect()
 }
 
+/// How far a chunk was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct ReadTo {
+    /// Places that were read to their end.
+    places: usize,
+    /// Bytes of the next one.
+    bytes: u32,
+    /// [`Live::moves`](super::state::Live::moves) at that time.
+    moves: u32,
+}
+
 impl Stored for LogChunk {
     fn read(&self, chunk: &mut Chunk) -> io::Result<bool> {
-        let shared = &self.log.shared;
-        let (places, remaining) = {
-            let state = shared.lock();
+        let (places, remaining, moves) = {
+            let state = self.log.shared.lock();
             let Some(live) = state.chunks.get(&self.number) else { return Ok(false) };
-            (live.places.clone(), live.remaining.clone())
+            (live.places.clone(), live.remaining.clone(), live.moves)
         };
         chunk.bytes.clear();
         chunk.records = 0;
         chunk.sources.clear();
-        let limit = if self.is_packed { PART_BYTES } else { usize::MAX };
+        let limit = if self.is_packed { self.log.shared.options.part_bytes } else { usize::MAX };
         let mut reading = Reading { chunk, remaining, spans: Vec::new(), limit, is_packed: self.is_packed };
-        let mut has_more = false;
-        for place in places {
-            if has_more {
+        let mut to = ReadTo { moves, ..ReadTo::default() };
+        for place in &places {
+            to.bytes = self.read_place(place, &mut reading)?;
+            if to.bytes < place.length {
                 break;
             }
-            has_more = !self.read_place(&place, &mut reading)?;
+            to.places += 1;
+            to.bytes = 0;
         }
-        *self.spans.lock().unwrap_or_else(PoisonError::into_inner) = reading.spans;
+        let has_more = to.places < places.len();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (reading.spans, to);
         Ok(has_more)
     }
 
     fn keep(&self, remaining: &[Range<usize>]) {
-        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (spans, to) = (&last.0, last.1);
         let read_to = spans.last().map_or(0, |span| span.from + span.length as u64);
-        let mut kept = Vec::new();
-        let (mut at, mut spans) = (0, spans.iter());
-        let mut span = spans.next();
-        for range in remaining {
-            while let Some(one) = span.filter(|_| at < range.end) {
-                let (start, end) = (range.start.max(at), range.end.min(at + one.length));
-                if start < end {
-                    kept.push(one.from + (start - at) as u64..one.from + (end - at) as u64);
-                }
-                if range.end < at + one.length {
-                    break;
-                }
-                at += one.length;
-                span = spans.next();
-            }
-        }
+        let mut kept = in_chunk(spans, remaining);
         let shared = &self.log.shared;
         let mut state = shared.lock();
         let Some(live) = state.chunks.get(&self.number) else { return };
+        let is_as_read = live.moves == to.moves;
         let unread = read_to..live.end.max(read_to);
         match &live.remaining {
             None => kept.push(unread),
@@ -140,6 +140,9 @@ impl Stored for LogChunk {
         }
         kept.retain(|range| !range.is_empty());
         state.progress(self.number, Remaining(kept).bounded());
+        if remaining.is_empty() && is_as_read {
+            state.forget(self.number, to.places, to.bytes);
+        }
         // What is written of it before a crash is not sent again.
         state.is_due = true;
         shared.wake(&mut state);
@@ -154,30 +157,73 @@ impl Stored for LogChunk {
     }
 }
 
-impl LogChunk {
-    /// Reads the frames of one place; `false` once there is enough.
-    fn read_place(&self, place: &Place, reading: &mut Reading<'_>) -> io::Result<bool> {
-        let shared = &self.log.shared;
-        let (bytes, salt) = match shared.read_place(place) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
-                shared.report_missing(place, &error);
-                return Ok(true);
+/// Ranges of what was read, as ranges of the chunk.
+fn in_chunk(spans: &[Span], ranges: &[Range<usize>]) -> Vec<Range<u64>> {
+    let mut found = Vec::new();
+    let (mut at, mut spans) = (0, spans.iter());
+    let mut span = spans.next();
+    for range in ranges {
+        while let Some(one) = span.filter(|_| at < range.end) {
+            let (start, end) = (range.start.max(at), range.end.min(at + one.length));
+            if start < end {
+                found.push(one.from + (start - at) as u64..one.from + (end - at) as u64);
             }
-            read => read?,
-        };
-        for found in Frames::new(&bytes, salt) {
-            match found {
-                Found::Frame(frame) if frame.header.kind == Kind::Events && frame.header.chunk == self.number => {
-                    if !reading.take(&frame)? {
-                        return Ok(false);
-                    }
-                }
-                Found::Frame(_) => {}
-                Found::Damage(range, _) => shared.report_damage(place, &bytes[range.clone()], range.start),
+            if range.end < at + one.length {
+                break;
             }
+            at += one.length;
+            span = spans.next();
         }
-        Ok(true)
     }
+    found
+}
+
+impl LogChunk {
+    /// Reads the frames of one place, a window at a time; how many bytes of it were read, which is less where there is enough.
+    fn read_place(&self, place: &Place, reading: &mut Reading<'_>) -> io::Result<u32> {
+        let shared = &self.log.shared;
+        let usual = (shared.options.part_bytes / WINDOWS_A_PART) as u32;
+        let (mut at, mut window) = (0, usual);
+        while at < place.length {
+            let part = Place { start: place.start + at, length: window.min(place.length - at), ..*place };
+            let (bytes, salt) = match shared.read_place(&part) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
+                    shared.report_missing(&part, &error);
+                    return Ok(place.length);
+                }
+                read => read?,
+            };
+            window = usual;
+            let mut next = at + part.length;
+            let is_last = next == place.length;
+            for found in Frames::new(&bytes, salt) {
+                match found {
+                    Found::Frame(frame) if frame.header.kind == Kind::Events && frame.header.chunk == self.number => {
+                        if !reading.take(&frame)? {
+                            return Ok(at + frame.start as u32);
+                        }
+                    }
+                    Found::Frame(_) => {}
+                    // Perhaps it is the window that ends, and not the frame: it is looked at again from its start.
+                    Found::Damage(range, header)
+                        if !is_last && range.end == bytes.len() && (range.start > 0 || part.length < length_of(header)) =>
+                    {
+                        window = length_of(header).max(usual);
+                        next = at + range.start as u32;
+                        break;
+                    }
+                    Found::Damage(range, _) => shared.report_damage(&part, &bytes[range.clone()], range.start),
+                }
+            }
+            at = next;
+        }
+        Ok(place.length)
+    }
+}
+
+/// How long a frame is that may be cut off by the end of a window.
+fn length_of(header: Option<Header>) -> u32 {
+    header.map_or(0, |header| u32::try_from(header.frame_bytes()).unwrap_or(u32::MAX))
 }
 
 impl Shared {

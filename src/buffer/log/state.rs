@@ -33,6 +33,8 @@ pub struct Live {
     pub is_closed: bool,
     /// The last segment with its head.
     pub head_in: Option<u32>,
+    /// How often its places were changed by copying.
+    pub moves: u32,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,11 @@ impl State {
         self.segments.push_back(Segment { name, length, live: 0 });
     }
 
+    /// Gives no segment a number below this.
+    pub fn skip_segments(&mut self, next: u32) {
+        self.next_segment = self.next_segment.max(next);
+    }
+
     /// Takes in a chunk that was there before.
     pub fn add_chunk(&mut self, number: u64, live: Live) {
         for place in &live.places {
@@ -133,7 +140,7 @@ impl State {
     pub fn begin(&mut self, head: Arc<[u8]>) -> u64 {
         let number = self.next_chunk;
         self.next_chunk += 1;
-        let live = Live { head, places: Vec::new(), end: 0, remaining: None, progress: 0, is_closed: false, head_in: None };
+        let live = Live { head, places: Vec::new(), end: 0, remaining: None, progress: 0, is_closed: false, head_in: None, moves: 0 };
         self.limits.memory.take(memory_of(&live));
         self.chunks.insert(number, live);
         number
@@ -170,6 +177,23 @@ impl State {
         live.remaining = Some(remaining);
         live.progress += 1;
         self.append_note(Kind::Progress, chunk, at, &body);
+    }
+
+    /// Forgets where the first events of a chunk are, which are delivered: so many places, and bytes of the next one.
+    pub fn forget(&mut self, chunk: u64, places: usize, bytes: u32) {
+        let Some(live) = self.chunks.get_mut(&chunk) else { return };
+        let before = memory_of(live);
+        let mut gone: Vec<Place> = live.places.drain(..places.min(live.places.len())).collect();
+        if let Some(first) = live.places.first_mut().filter(|first| bytes < first.length) {
+            gone.push(Place { length: bytes, ..*first });
+            first.start += bytes;
+            first.length -= bytes;
+        }
+        let now = memory_of(live);
+        self.limits.memory.give_back(before - now);
+        for place in gone {
+            self.count_live(place.segment, 0, u64::from(place.length));
+        }
     }
 
     /// A chunk is done with; segments that nothing else lives in are free.
@@ -270,6 +294,7 @@ impl State {
         let (old, mut kept): (Vec<Place>, Vec<Place>) = live.places.drain(..).partition(|place| place.segment == segment);
         kept.splice(at..at, moved);
         live.places = kept;
+        live.moves += 1;
         let (progress, is_closed, now) = (live.remaining.clone().zip(live.progress.checked_sub(1)), live.is_closed, memory_of(live));
         self.limits.memory.take(now);
         self.limits.memory.give_back(before);

@@ -74,6 +74,8 @@ pub struct Survey {
     pub damage: Vec<Damage>,
     /// A number above those of all chunks.
     pub next_chunk: u64,
+    /// A number above those of segments that cannot be read.
+    pub next_segment: u32,
 }
 
 /// The segments of a buffer in order.
@@ -95,7 +97,16 @@ pub fn read_segment(disk: &dyn Disk, location: &Location, name: SegmentName) -> 
 pub fn survey(disk: &dyn Disk, location: &Location) -> io::Result<Survey> {
     let mut reader = Reader::default();
     for name in segments(disk, location)? {
-        let bytes = read_segment(disk, location, name)?;
+        let bytes = match read_segment(disk, location, name) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // It stays where it is; perhaps the next start can read it.
+                let path = location.segment(name);
+                crate::error!("a part of the buffer cannot be read and is passed over path={path:?} error=\"{error}\"");
+                reader.survey.next_segment = name.number.saturating_add(1);
+                continue;
+            }
+        };
         reader.survey.segments.push(FoundSegment { name, length: bytes.len() as u64 });
         reader.read(name, &bytes);
     }

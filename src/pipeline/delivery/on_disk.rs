@@ -20,6 +20,8 @@ const LEAST_SEGMENT_BYTES: u64 = 64 << 10;
 const SEGMENTS: u64 = 16;
 /// What a log takes of memory: events that are not written yet, and what it remembers of chunks.
 const MEMORY_BYTES: u64 = 32 << 20;
+/// What a delivery reads at once of a chunk that may be delivered in parts: Fluentd's size for chunks in memory.
+const PART_BYTES: usize = 8 << 20;
 /// A disk that refused is tried again after this.
 const RETRY_WAIT: Duration = Duration::from_millis(300);
 /// Modes of files and folders where nothing is said, as in Fluentd.
@@ -67,7 +69,13 @@ impl OnDisk {
             disk: Arc::new(Limit::new(settings.total_bytes.max(SEGMENTS * LEAST_SEGMENT_BYTES))),
             memory: Arc::new(Limit::within(MEMORY_BYTES, &context.host.memory_limit())),
         };
-        let options = Options { fsync: *fsync, compress: settings.compress, segment_bytes: segment_bytes as usize, retry_wait: RETRY_WAIT };
+        let options = Options {
+            fsync: *fsync,
+            compress: settings.compress,
+            segment_bytes: segment_bytes as usize,
+            part_bytes: PART_BYTES,
+            retry_wait: RETRY_WAIT,
+        };
         Ok(Some(OnDisk { location, options, limits }))
     }
 }

@@ -223,9 +223,13 @@ impl DiskFile for SimFile {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.with(|inside, path| {
-            let now = content(inside, path)?.now();
-            let part = now.get(at as usize..at as usize + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-            bytes.copy_from_slice(part);
+            let content = content(inside, path)?;
+            if !content.writes.is_empty() {
+                let now = content.now();
+                bytes.copy_from_slice(now.get(at as usize..at as usize + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+                return Ok(());
+            }
+            bytes.copy_from_slice(content.synced.get(at as usize..at as usize + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
         })
     }

@@ -34,7 +34,7 @@ fn location() -> Location {
 
 fn try_open(disk: &SimDisk, fsync: Fsync, compress: Compress) -> anyhow::Result<Rig> {
     let retry_wait = Duration::from_millis(5);
-    open_with(disk, Options { fsync, compress, segment_bytes: SEGMENT_BYTES, retry_wait })
+    open_with(disk, Options { fsync, compress, segment_bytes: SEGMENT_BYTES, part_bytes: 8 << 20, retry_wait })
 }
 
 fn open_with(disk: &SimDisk, options: Options) -> anyhow::Result<Rig> {
@@ -58,12 +58,21 @@ fn head(tag: &str) -> Head {
 
 /// Packed entries with these numbers.
 fn entries(numbers: impl IntoIterator<Item = i64>) -> Vec<u8> {
+    padded(numbers, 0)
+}
+
+/// The same, each with so many bytes more.
+fn padded(numbers: impl IntoIterator<Item = i64>, pad: usize) -> Vec<u8> {
+    let pad = vec![b'x'; pad];
     let scratch = Scratch::take();
     let scope = scratch.scope();
     let mut bytes = Vec::new();
     for number in numbers {
         let mut record = Record::with_capacity(scope.bump(), 1);
         record.set(b"n", Value::Int(number));
+        if !pad.is_empty() {
+            record.set(b"p", Value::Str(&pad));
+        }
         write_entry(EventTime::from_secs(1_700_000_000), &record, &mut bytes);
     }
     bytes
@@ -143,7 +152,13 @@ fn chunks_are_read_back_before_and_after_they_are_written() {
 #[test]
 fn one_sync_is_enough_for_many_chunks() {
     let disk = SimDisk::default();
-    let options = Options { fsync: Fsync::Acked, compress: Compress::Text, segment_bytes: 1 << 20, retry_wait: Duration::from_millis(5) };
+    let options = Options {
+        fsync: Fsync::Acked,
+        compress: Compress::Text,
+        segment_bytes: 1 << 20,
+        part_bytes: 8 << 20,
+        retry_wait: Duration::from_millis(5),
+    };
     let rig = open_with(&disk, options).unwrap();
     let chunks: Vec<u64> = (0..200).map(|tag| rig.log.begin(&head(&tag.to_string()))).collect();
     let before = disk.syncs();
@@ -248,27 +263,46 @@ fn compressed_events_come_back() {
 }
 
 #[test]
-fn long_chunks_come_in_parts() {
-    let disk = SimDisk::default();
-    let rig = open(&disk);
-    let number = rig.log.begin(&head("t"));
-    let bytes = entries(0..1000).repeat(20);
-    let total = 40;
-    (0..total).for_each(|_| rig.log.append(number, &bytes, 20_000, None, None));
-    rig.log.close_chunk(number);
-    let chunk = rig.chunk(number);
-    let mut read = Chunk::new(ChunkKeys::default());
-    let mut records = 0;
-    let mut parts = 0;
-    loop {
-        let more = chunk.read(&mut read).unwrap();
-        records += read.records;
-        parts += 1;
-        if !more {
-            break;
+fn long_chunks_come_in_parts_and_make_room_as_they_go() {
+    // Places of one frame, and places of many windows.
+    for segment_bytes in [SEGMENT_BYTES, 200 << 10] {
+        let disk = SimDisk::default();
+        let options = Options {
+            fsync: Fsync::Acked,
+            compress: Compress::Text,
+            segment_bytes,
+            part_bytes: 128 << 10,
+            retry_wait: Duration::from_millis(5),
+        };
+        let rig = open_with(&disk, options).unwrap();
+        let number = rig.log.begin(&head("t"));
+        let total = 24;
+        let bytes = |n: i64| padded([n], 1000).repeat(20);
+        (0..total).for_each(|n| rig.log.append(number, &bytes(n), 20, None, None));
+        rig.log.close_chunk(number);
+        let claim = rig.append_acked(rig.log.begin(&head("t")), [0]);
+        acked(&claim);
+        let before = rig.limits.disk.used();
+        let chunk = rig.chunk(number);
+        let mut read = Chunk::new(ChunkKeys::default());
+        let (mut found, mut parts) = (Vec::new(), 0);
+        loop {
+            let has_more = chunk.read(&mut read).unwrap();
+            let mut some: Vec<i64> = numbers(&read.bytes);
+            assert_eq!(some.len(), read.records);
+            some.dedup();
+            found.extend(some);
+            parts += 1;
+            if !has_more {
+                break;
+            }
+            assert!(read.bytes.len() < 200 << 10);
+            chunk.keep(&[]);
         }
-        chunk.keep(&[]);
+        assert_eq!((found, parts > 1), ((0..total).collect(), true));
+        let last = rig.log.begin(&head("t"));
+        rig.append(last, [1], None);
+        rig.chunk(last).done();
+        assert!(rig.limits.disk.used() < before * 3 / 4, "{} of {before}", rig.limits.disk.used());
     }
-    assert_eq!(records, total * 20_000);
-    assert!(parts > 1, "{} bytes", bytes.len() * total);
 }

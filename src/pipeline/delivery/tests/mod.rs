@@ -3,6 +3,7 @@
 mod ends;
 mod flushes;
 mod limits;
+mod on_disk;
 mod retries;
 mod rig;
 mod settings;

@@ -216,6 +216,16 @@ impl Rig {
         Rig::make(inside, true, Defaults::default(), script)
     }
 
+    /// As [`Rig::idle`], before an output of packed or of formatted chunks.
+    pub fn idle_as(inside: &str, is_packed: bool, script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static) -> Rig {
+        Rig::make(inside, is_packed, Defaults::default(), script)
+    }
+
+    /// Starts what was made idle.
+    pub fn start_tasks(&self) {
+        self.delivery.start_with(tokio::spawn);
+    }
+
     pub fn start_as(
         inside: &str,
         is_packed: bool,
