@@ -8,6 +8,7 @@ mod load;
 mod options;
 mod plugin;
 mod reload;
+mod replay;
 mod run;
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
                                     look into buffers, backups and dead letters (flumen buffer --help)
        flumen reload PIDFILE | --rpc HOST:PORT
                                     let a running one read its configuration anew
+       flumen replay PATH --to forward://HOST[:PORT] | -c CONFIG
+                                    send backups and dead letters again (flumen replay --help)
 ";
 
 /// Exit code for wrong arguments and wrong configurations.
@@ -38,6 +41,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),
+        Some((first, rest)) if first == "replay" => return replay::main(rest),
         _ => {}
     }
     let options = match Options::parse(&arguments) {

@@ -30,6 +30,8 @@ pub struct Options {
     pub umask: Option<u32>,
     /// `-v` counts up, `-q` down.
     pub verbosity: i8,
+    /// Whether all buffers are in memory whatever the configuration says: beside a daemon whose file buffers are its own.
+    pub in_memory: bool,
     /// Options that are accepted and mean nothing here, with the reason; said once the log runs.
     pub remarks: Vec<String>,
     /// `--help`.

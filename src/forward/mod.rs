@@ -11,12 +11,14 @@ mod handshake;
 mod inflate;
 mod json;
 mod message;
+mod outgoing;
 mod rules;
 pub mod spare;
 mod stream;
 
 pub use decoder::{Decoder, Next};
 pub use handshake::{Client, Guard, Handshake, Refusal, Verdict, digest};
+pub use outgoing::{Answer, read_answer, write_packed};
 pub use rules::{CHUNK_SIZE_LIMIT, DECOMPRESSION_SIZE_LIMIT, Fault, Rules};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod known;
 pub mod letters;
 mod own_log;
 mod pattern;
+mod reentry;
 mod reload;
 mod router;
 mod watched;
@@ -17,6 +18,7 @@ mod workers;
 
 pub use build::{build, build_workers};
 pub use identity::Predecessor;
+pub use reentry::{Outcome, Reentry};
 
 use crate::log::Level;
 use crate::metrics::Overview;

@@ -208,6 +208,14 @@ impl Router {
         Ok(())
     }
 
+    /// Hands a batch to the output of its tag, past the filters.
+    pub fn emit_to_output<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
+        self.counters.received_records.add(batch.len() as u64);
+        let path = self.path(tag);
+        let only_output = Path { output: path.output.clone(), ..Path::default() };
+        scope.deeper(|| self.run(&only_output, scope, tag, &mut batch.duplicate(scope)))
+    }
+
     fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
         for step in &path.filters {
             // Events of a batch that is empty by now still make an emit at its output, as in Fluentd.

@@ -17,6 +17,7 @@ mod letters;
 mod licences;
 mod lifecycle;
 mod reload;
+mod replay;
 mod routing;
 mod search_node;
 mod secondary;

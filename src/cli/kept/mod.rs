@@ -120,8 +120,8 @@ pub fn locations_below(path: &Path) -> Vec<Location> {
 }
 
 /// Another process that uses one of these.
-pub fn held_by(sources: &[Source]) -> Option<Holder> {
-    let paths: Vec<PathBuf> = sources.iter().flat_map(Source::files).collect();
+pub fn held_by<'s>(sources: impl IntoIterator<Item = &'s Source>) -> Option<Holder> {
+    let paths: Vec<PathBuf> = sources.into_iter().flat_map(Source::files).collect();
     holder(paths.iter().map(PathBuf::as_path))
 }
 

@@ -193,7 +193,8 @@ mod tests {
         backup.prefer(&letters);
         let kept = backup.keep(&chunk(&[b'x'; 400]), "no server").unwrap();
         assert!(kept.starts_with(root.join("dead/chunks/out")), "{kept:?}");
-        let line = fs::read_to_string(root.join("dead/letters.00000001.jsonl")).unwrap();
+        let segment = super::super::super::letters::read::segments(&root.join("dead")).unwrap().remove(0);
+        let line = fs::read_to_string(segment.1).unwrap();
         assert!(line.contains("\"kind\":\"chunk\"") && line.contains("\"reason\":\"no server\""), "{line}");
         let kept = backup.keep(&chunk(&[b'x'; 600]), "no server").unwrap();
         assert!(kept.starts_with(root.join("backup/worker0/out")), "{kept:?}");

@@ -19,7 +19,7 @@ mod waiting;
 mod write;
 
 use super::letters::Letters;
-use crate::buffer::{Closed, FlushMode, OverflowAction, Settings, Stage};
+use crate::buffer::{CHUNK_COST_BYTES, Chunk, Closed, FlushMode, OverflowAction, Settings, Stage};
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, Receipt, Scope, Tag};
 use crate::log::PluginLog;
@@ -147,6 +147,18 @@ impl Delivery {
     /// Keeps what cannot be delivered there, and no longer in the backup folder.
     pub fn keep_dead_letters(&self, letters: &Arc<Letters>) {
         self.backup.prefer(letters);
+    }
+
+    /// Whether it takes chunks that a formatter wrote for an output of this type.
+    pub fn takes_formatted(&self, plugin: Option<&str>) -> bool {
+        !self.output.is_packed() && plugin.is_none_or(|plugin| plugin == self.plugin)
+    }
+
+    /// Queues a chunk as it is, whatever its keys.
+    pub fn take_back(&self, chunk: Chunk) {
+        let bytes = chunk.bytes.len() as u64;
+        self.limit.take(bytes + CHUNK_COST_BYTES);
+        self.push(Closed { chunk, since: Instant::now(), bytes, body: None, receipts: Vec::new() });
     }
 
     /// What it has done so far.

@@ -9,7 +9,7 @@ pub mod read;
 mod store;
 
 pub use line::{Cause, Letter, What, write_chunk};
-pub use store::{Kept, Letters, SEGMENT_PREFIX, SEGMENT_SUFFIX, make_folder};
+pub use store::{Kept, Letters, SEGMENT_PREFIX, SEGMENT_SUFFIX, is_newest, make_folder};
 
 use crate::config::DeadLetter;
 use crate::event::msgpack::write_entry;

@@ -4,6 +4,7 @@
 //! would lose letters that somebody was promised, and usually those that show how the trouble began. Room comes back when
 //! `flumen replay --remove` or a person removes what has been dealt with.
 
+use crate::event::EventTime;
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -162,7 +163,7 @@ impl Letters {
     }
 
     fn open(&self, limit: u64) -> io::Result<Segment> {
-        let last = segments(&self.folder)?.into_iter().next_back().map_or(1, |(number, _)| number);
+        let last = segments(&self.folder)?.into_iter().next_back().map_or_else(first_number, |(number, _)| number);
         let mut number = last;
         loop {
             let path = self.path(number);
@@ -231,6 +232,17 @@ pub fn segments(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The number of the first segment of an empty folder: never one that was there before, so that what is remembered of that does not count.
+fn first_number() -> u64 {
+    EventTime::now().sec.max(1) as u64
+}
+
+/// Whether a segment is the one that takes lines, if any does.
+pub fn is_newest(path: &Path) -> bool {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    segments(folder).is_ok_and(|all| all.last().is_some_and(|(_, last)| last.file_name() == path.file_name()))
 }
 
 fn last_byte(file: &File, length: u64) -> io::Result<u8> {
