@@ -143,3 +143,26 @@ fn an_output_that_is_gone_delivers_what_it_holds() {
     assert_eq!(names(&other.wait_for_documents(1)), HashSet::from(["new".to_owned()]));
     assert_eq!(names(&server.wait_for_documents(1)), HashSet::from(["old".to_owned()]));
 }
+
+#[test]
+fn buffers_on_disk_go_on_through_reloads() {
+    let (server, dir) = (BulkServer::start(), crate::support::TempDir::new());
+    let path = dir.path().join("buffer");
+    let with = |port: u16, more: &str| {
+        let buffer = format!("@type file\npath {}\nretry_wait 0.1\n{more}", path.display());
+        [FORWARD_SOURCE, &search(port, "", &buffer), QUIET].concat()
+    };
+    let daemon = Daemon::start(&with(free_port(), ""));
+    let load = Load::start(daemon.port("FORWARD_PORT"), 3);
+    load.wait_for(100);
+    // By its path it is the same, though it sends elsewhere and its chunks are smaller.
+    for round in 0..10 {
+        assert!(reload(&daemon, &with(server.port(), if round % 2 == 0 { "chunk_limit_size 64k" } else { "" })), "{:?}", daemon.log());
+        load.wait_for(30);
+    }
+    let sent = load.finish();
+    assert!(sent.iter().all(|sent| !sent.is_lost), "{:?}", daemon.log());
+    assert_all_there(&server, &sent);
+    let finished = daemon.stop();
+    assert!(!finished.stderr.iter().any(|line| line.contains("[error]")), "{:?}", finished.stderr);
+}
