@@ -86,6 +86,7 @@ fn read_and_build(
         keep_in_memory(&mut root);
     }
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
+    options.override_system(&mut system);
     let log = LogSetup::of(options, &system, SystemLog::of(&root, diagnostics)?)?;
     if before.is_none() {
         log.apply(options.log.is_none())?;

@@ -1,5 +1,6 @@
 //! The options, as one table: parsing and help are loops over it.
 
+use crate::config::{MAX_WORKERS, Seconds, System};
 use crate::log::Level;
 use std::path::PathBuf;
 
@@ -26,6 +27,12 @@ pub struct Options {
     pub suppress_dump: bool,
     /// `--without-source`.
     pub without_source: bool,
+    /// `--workers`.
+    pub workers: Option<i64>,
+    /// `--emit-error-log-interval`, in seconds.
+    pub emit_error_log_interval: Option<f64>,
+    /// `--enable-size-metrics`.
+    pub size_metrics: bool,
     /// `--umask`, octal.
     pub umask: Option<u32>,
     /// `-v` counts up, `-q` down.
@@ -49,6 +56,19 @@ impl Options {
             -1 => Some(Level::Warn),
             more if more > 0 => Some(Level::Trace),
             _ => Some(Level::Error),
+        }
+    }
+
+    /// Puts what the command line says in the place of what `<system>` says.
+    pub fn override_system(&self, system: &mut System) {
+        if let Some(workers) = self.workers {
+            system.workers = workers;
+        }
+        if self.emit_error_log_interval.is_some() {
+            system.emit_error_log_interval = self.emit_error_log_interval.map(Seconds);
+        }
+        if self.size_metrics {
+            system.enable_size_metrics = Some(true);
         }
     }
 
@@ -118,7 +138,6 @@ impl Flag {
 }
 
 const NO_RUBY: &str = "flumen loads no Ruby plugins";
-const NO_WORKERS: &str = "one process uses all cores";
 
 macro_rules! set {
     (|$value:ident, $options:ident| $body:expr) => {
@@ -155,7 +174,14 @@ static FLAGS: &[Flag] = &[
     Flag { names: &["-r"], value: Some("NAME"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },
     Flag { names: &["-g", "--gemfile"], value: Some("PATH"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },
     Flag { names: &["-G", "--gem-path"], value: Some("PATH"), doc: "not supported (Ruby plugins), ignored with a warning", effect: Effect::Remark(NO_RUBY) },
-    Flag { names: &["--workers"], value: Some("N"), doc: "ignored with a warning: one process uses all cores", effect: Effect::Remark(NO_WORKERS) },
+    Flag { names: &["--workers"], value: Some("N"), doc: "the number of logical workers, as workers in <system>", effect: Effect::Set(|v, o| { o.workers = Some(v.parse().ok().filter(|workers| (1..=MAX_WORKERS).contains(workers)).ok_or("expected a number from 1 to 1024")?); Ok(()) }) },
+    Flag { names: &["--emit-error-log-interval"], value: Some("SECONDS"), doc: "how long a failed emit is not logged again", effect: Effect::Set(|v, o| { o.emit_error_log_interval = Some(v.parse().map_err(|_| "expected a number of seconds".to_owned())?); Ok(()) }) },
+    Flag { names: &["--enable-size-metrics"], value: None, doc: "count bytes too", effect: set!(|_v, o| o.size_metrics = true) },
+    Flag { names: &["--enable-input-metrics"], value: None, doc: "accepted: the events of inputs are always counted", effect: Effect::Set(|_, _| Ok(())) },
+    Flag { names: &["--disable-input-metrics"], value: None, doc: "ignored with a warning", effect: Effect::Remark("the events of inputs are always counted") },
+    Flag { names: &["--log-event-verbose"], value: None, doc: "accepted: events of the log have all fields that there are", effect: Effect::Set(|_, _| Ok(())) },
+    Flag { names: &["--disable-shared-socket"], value: None, doc: "accepted: there is one process, which owns all sockets", effect: Effect::Set(|_, _| Ok(())) },
+    Flag { names: &["--suppress-repeated-stacktrace"], value: None, doc: "accepted: no stack traces are logged", effect: Effect::Set(|_, _| Ok(())) },
     Flag { names: &["--conf-encoding"], value: Some("NAME"), doc: "only utf-8", effect: Effect::Set(|v, _o| if v.eq_ignore_ascii_case("utf-8") { Ok(()) } else { Err("configurations are read as utf-8".to_owned()) }) },
     Flag { names: &["--user"], value: Some("USER"), doc: "not supported: start flumen as that user", effect: Effect::Refuse("start flumen as that user, for instance by User= of systemd") },
     Flag { names: &["--group"], value: Some("GROUP"), doc: "not supported: start flumen in that group", effect: Effect::Refuse("start flumen in that group, for instance by Group= of systemd") },
@@ -212,6 +238,9 @@ mod tests {
     #[test]
     fn ruby_options_are_said_and_others_refused() {
         assert!(parse(&["-p", "/fluentd/plugins"]).unwrap().remarks[0].contains("-p is ignored"));
+        assert_eq!(parse(&["--workers", "3"]).unwrap().workers, Some(3));
+        assert!(parse(&["--workers", "0"]).unwrap_err().contains("expected a number from 1 to 1024"));
+        assert_eq!(parse(&["--emit-error-log-interval=1.5"]).unwrap().emit_error_log_interval, Some(1.5));
         assert!(parse(&["--user", "x"]).unwrap_err().contains("--user is not supported"));
         assert_eq!(parse(&["--umask", "027"]).unwrap().umask, Some(0o27));
         assert!(parse(&["--umask", "9"]).is_err());

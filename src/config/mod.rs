@@ -43,6 +43,8 @@ pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
 pub use load::{FileType, LoadOptions, load, load_despite_faults, load_for_workers};
 pub use render::{place, render, render_finding};
 pub use schema::{Declared, Kind, Section, Sub, check, plain_name, read_param};
-pub use system::{CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog};
+pub use system::{
+    CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, MAX_WORKERS, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog,
+};
 pub use unused::warn_unused;
 pub use variables::{shown_params, variables};

@@ -4,7 +4,7 @@ use super::{Diagnostics, Element, Octal, Refused, Seconds, Size};
 use std::collections::BTreeMap;
 
 /// Workers are logical: more than this are a mistake, and each is a pipeline.
-const MAX_WORKERS: i64 = 1024;
+pub const MAX_WORKERS: i64 = 1024;
 
 crate::choice! {
     /// The least severe level that is logged.
@@ -288,8 +288,6 @@ impl System {
     /// Says which parameters do nothing here, a line each.
     fn note_differences(&self, element: &Element, diagnostics: &Diagnostics) {
         const WITHOUT_EFFECT: &[(&str, &str)] = &[
-            ("rpc_endpoint", "commands come by signals: SIGTERM to stop, SIGHUP to reload, SIGUSR1 to flush"),
-            ("enable_get_dump", "the configuration is printed at start, and by 'flumen check'"),
             ("log_event_verbose", "events of the log have all fields that there are"),
             ("enable_input_metrics", "the events of inputs are always counted"),
             ("restart_worker_interval", "workers are threads of this process and do not die alone"),
