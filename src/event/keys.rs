@@ -18,13 +18,47 @@ pub(in crate::event) type Slots = [u64; SLOTS];
 pub(in crate::event) const EMPTY_SLOTS: Slots = [0; SLOTS];
 
 /// Collects the keys of one map. It may say "perhaps repeated" of keys that are not; [`all_differ`] then decides.
-pub(in crate::event) enum Keys<'t> {
-    /// A few: their signatures.
-    Few([u64; PAIRWISE_KEYS], usize),
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack of one walk, and a box would be an allocation a map")]
+pub(in crate::event) enum Keys<'t, 'k> {
+    /// A few: they themselves.
+    Few(Few<'k>),
     /// More: an open-addressed table of signatures, zero where free; and how many keys came so far.
     Table(&'t mut Slots, usize),
     /// Very many: let the exact check decide at once.
     Many,
+}
+
+/// The keys of a small map. Those of different lengths differ, which is nearly all that ever has to be looked at.
+pub(in crate::event) struct Few<'k> {
+    keys: [&'k [u8]; PAIRWISE_KEYS],
+    count: usize,
+    /// A bit for each length (modulo 64) that came.
+    lengths: u64,
+}
+
+impl<'k> Few<'k> {
+    fn new() -> Few<'k> {
+        Few { keys: [&[]; PAIRWISE_KEYS], count: 0, lengths: 0 }
+    }
+
+    /// Adds a key, if there is room; `true` where it is there already.
+    #[inline]
+    fn add(&mut self, key: &'k [u8]) -> bool {
+        let bit = 1u64 << (key.len() % 64);
+        let repeated = self.lengths & bit != 0 && self.keys[..self.count].iter().any(|earlier| same(earlier, key));
+        self.lengths |= bit;
+        if let Some(slot) = self.keys.get_mut(self.count) {
+            *slot = key;
+            self.count += 1;
+        }
+        repeated
+    }
+}
+
+/// Whether two keys are the same; the first byte mostly says that they are not.
+#[inline]
+pub(in crate::event) fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.first() == other.first() && one == other
 }
 
 /// Whether a map of so many keys needs a table.
@@ -33,18 +67,18 @@ pub(in crate::event) fn wants_table(count: usize) -> bool {
     count > PAIRWISE_KEYS && count <= TABLE_KEYS
 }
 
-impl<'t> Keys<'t> {
+impl<'t, 'k> Keys<'t, 'k> {
     /// For a map of unknown size.
     #[inline]
-    pub(in crate::event) fn new() -> Keys<'t> {
-        Keys::Few([0; PAIRWISE_KEYS], 0)
+    pub(in crate::event) fn new() -> Keys<'t, 'k> {
+        Keys::Few(Few::new())
     }
 
     /// For a map of `count` keys, with a table where [`wants_table`] says so and the caller has one.
     #[inline]
-    pub(in crate::event) fn for_map(count: usize, table: Option<&'t mut Slots>) -> Keys<'t> {
+    pub(in crate::event) fn for_map(count: usize, table: Option<&'t mut Slots>) -> Keys<'t, 'k> {
         match table {
-            _ if count <= PAIRWISE_KEYS => Keys::Few([0; PAIRWISE_KEYS], 0),
+            _ if count <= PAIRWISE_KEYS => Keys::Few(Few::new()),
             Some(slots) if wants_table(count) => Keys::Table(slots, 0),
             _ => Keys::Many,
         }
@@ -52,17 +86,9 @@ impl<'t> Keys<'t> {
 
     /// Adds a key; `true` where it is perhaps there already.
     #[inline]
-    pub(in crate::event) fn add(&mut self, key: &[u8]) -> bool {
+    pub(in crate::event) fn add(&mut self, key: &'k [u8]) -> bool {
         match self {
-            Keys::Few(seen, count) => {
-                let signature = signature(key);
-                let repeated = seen[..*count].contains(&signature);
-                if let Some(slot) = seen.get_mut(*count) {
-                    *slot = signature;
-                    *count += 1;
-                }
-                repeated
-            }
+            Keys::Few(few) => few.add(key),
             Keys::Table(slots, _) => add_to_table(slots, signature(key)),
             Keys::Many => true,
         }
@@ -70,9 +96,9 @@ impl<'t> Keys<'t> {
 
     /// As [`Keys::add`], for a map whose number of keys shows only as it is read.
     #[inline]
-    pub(in crate::event) fn add_one_more(&mut self, key: &[u8], bump: &'t Bump) -> bool {
+    pub(in crate::event) fn add_one_more(&mut self, key: &'k [u8], bump: &'t Bump) -> bool {
         match self {
-            Keys::Few(_, count) if *count < PAIRWISE_KEYS => {}
+            Keys::Few(few) if few.count < PAIRWISE_KEYS => {}
             _ => self.make_room(bump),
         }
         self.add(key)
@@ -81,12 +107,12 @@ impl<'t> Keys<'t> {
     #[cold]
     fn make_room(&mut self, bump: &'t Bump) {
         match self {
-            Keys::Few(seen, count) => {
+            Keys::Few(few) => {
                 let slots = bump.alloc(EMPTY_SLOTS);
-                seen.iter().for_each(|signature| {
-                    add_to_table(slots, *signature);
+                few.keys.iter().for_each(|key| {
+                    add_to_table(slots, signature(key));
                 });
-                *self = Keys::Table(slots, *count);
+                *self = Keys::Table(slots, few.count);
             }
             Keys::Table(_, count) if *count < TABLE_KEYS => *count += 1,
             _ => *self = Keys::Many,

@@ -4,6 +4,7 @@
 
 mod accessor;
 mod batch;
+mod bytes;
 mod civil;
 mod fields;
 mod intern;

@@ -1,6 +1,7 @@
 //! A record: fields in order of insertion, as a Ruby Hash keeps them.
 
 use super::Value;
+use super::keys::same;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
@@ -102,6 +103,6 @@ impl<'a> Record<'a> {
     }
 
     fn position(&self, key: &[u8]) -> Option<usize> {
-        self.fields.iter().position(|(k, _)| matches!(k, Value::Str(bytes) if *bytes == key))
+        self.fields.iter().position(|(k, _)| matches!(k, Value::Str(bytes) if same(bytes, key)))
     }
 }

@@ -250,7 +250,7 @@ impl<'a> TextReader<'a> {
     fn fill_fields(
         &mut self,
         fields: &mut BumpVec<'a, (Value<'a>, Value<'a>)>,
-        keys: &mut Keys<'a>,
+        keys: &mut Keys<'a, 'a>,
         repeated: &mut bool,
         depth: usize,
     ) -> Result<(), Stop<'a>> {

@@ -1,5 +1,6 @@
 //! Encoding: each value in its shortest form, as Ruby's packer writes it.
 
+use crate::event::bytes::append;
 use crate::event::{EventTime, Record, Value};
 
 /// nil.
@@ -50,7 +51,7 @@ pub fn write_str(text: &[u8], out: &mut Vec<u8>) {
         length @ 0x100..=0xffff => tagged(0xda, (length as u16).to_be_bytes(), out),
         length => tagged(0xdb, (length as u32).to_be_bytes(), out),
     }
-    out.extend_from_slice(text);
+    append(text, out);
 }
 
 /// Bytes that are no text.

@@ -158,7 +158,7 @@ fn check_wide_map(reader: &mut Reader<'_>, count: usize, depth: usize) -> Result
 }
 
 #[inline]
-fn check_pairs(reader: &mut Reader<'_>, count: usize, depth: usize, mut keys: Keys<'_>) -> Result<(), Invalid> {
+fn check_pairs<'k>(reader: &mut Reader<'k>, count: usize, depth: usize, mut keys: Keys<'_, 'k>) -> Result<(), Invalid> {
     let start = *reader;
     let mut repeated = false;
     for _ in 0..count {
