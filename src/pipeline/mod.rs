@@ -84,6 +84,16 @@ impl Wiring {
 }
 
 impl Pipeline {
+    /// The way to the root router of the first worker, connected though nothing runs: for tests and measurements, which have no input.
+    pub fn root(&self) -> Option<Emitter> {
+        let wiring = self.wiring.first()?;
+        wiring.connect();
+        let router = Arc::clone(wiring.routers.get("@ROOT")?) as Arc<dyn Route>;
+        let way = Emitter::default();
+        way.lead_to(Arc::downgrade(&router));
+        Some(way)
+    }
+
     /// An empty one, whose memory buffers may hold so many bytes together.
     fn upon(before: Option<&Predecessor>, memory_max: Option<u64>) -> Pipeline {
         let memory_max = memory_max.unwrap_or(u64::MAX);

@@ -24,7 +24,7 @@ pub use params::Params;
 
 use super::{BufferedOutput, Output, WriteError};
 use crate::buffer::{Chunk, Defaults};
-use crate::config::{Element, Refused};
+use crate::config::{Diagnostics, Element, Refused};
 use crate::net::http::Failure;
 use crate::plugin::{BoxFuture, Context, Emitter};
 use blocks::Blocks;
@@ -66,6 +66,27 @@ fn build(element: &Element, context: &Context<'_>, product: Product) -> Result<O
         clusters: Mutex::new(HashMap::new()),
         blocks: Blocks::new(),
     })))
+}
+
+/// Makes request bodies and sends nothing: for tests and measurements.
+pub struct Bodies(Search);
+
+impl Bodies {
+    /// As the parameters of this section say.
+    pub fn new(section: &Element) -> Result<Bodies, Refused> {
+        let settings = Settings::read(section, Product::Elasticsearch, &Diagnostics::new())?;
+        let (errors, clusters, blocks) = (Emitter::default(), Mutex::default(), Blocks::new());
+        Ok(Bodies(Search { id: Arc::from("bodies"), settings, errors, clusters, blocks }))
+    }
+
+    /// The bodies of the requests that a chunk becomes.
+    pub fn of(&self, chunk: &Chunk) -> Vec<Bytes> {
+        let Bodies(search) = self;
+        let texts = search.texts(chunk);
+        let site = search.site(chunk, &texts, Dialect::assumed(search.settings.product, search.settings.default_major));
+        let plan = bulk::plan(&site, chunk, search.dated(&texts), search.settings.threshold, &search.blocks);
+        plan.bodies.into_iter().map(|body| search.blocks.lend(body.bytes)).collect()
+    }
 }
 
 struct Search {

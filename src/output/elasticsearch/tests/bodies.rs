@@ -221,3 +221,25 @@ fn odd_keys_and_bytes_do_no_harm() {
     assert_eq!(plan.unreadable, Some(18));
     assert_eq!(documents, ["{\"1\":\"a\u{fffd}\"}", r#"{"b":"c"}"#]);
 }
+
+#[test]
+fn the_short_way_writes_what_the_long_one_does() {
+    let texts =
+        ["", "a", "caf\u{e9} \u{1f600}", "say \\\"no\\\"", "tab\\tline\\n", "exactly sixteen!", "seventeen letters", "\\u0000\\u001f"];
+    let records: Vec<String> = (0..200)
+        .map(|at: usize| {
+            let long = "x".repeat(at) + texts[at % texts.len()];
+            let (one, other) = (texts[at / 7 % texts.len()], texts[at / 3 % texts.len()]);
+            format!(r#"{{"log":"{long}","{at}{one}":"{other}","n":{at},"f":-{at}.5,"l":[{at},null,true,{{"{other}":"{long}"}}],"m":{{}}}}"#)
+        })
+        .collect();
+    let events: Vec<(i64, &str)> =
+        records.iter().enumerate().map(|(at, record)| (1_700_000_000 + at as i64 / 3, record.as_str())).collect();
+    for params in
+        ["index_name i", "logstash_format true", "logstash_format true\ninclude_tag_key true", "include_tag_key true\nindex_name i"]
+    {
+        // A field to be removed sends each record the long way, and there is none of that name.
+        let long = format!("{params}\nremove_keys no_such_field");
+        assert_eq!(lines(params, &events), lines(&long, &events), "{params}");
+    }
+}
