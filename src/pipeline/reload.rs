@@ -153,7 +153,7 @@ impl Leaving {
 }
 
 async fn drain(deliveries: &[Arc<Delivery>], outputs: &[Arc<dyn SyncOutput>]) {
-    let flushes: Vec<_> = deliveries.iter().map(|delivery| delivery.stop(DRAIN_WAIT)).collect();
+    let flushes: Vec<_> = deliveries.iter().map(|delivery| delivery.drain(DRAIN_WAIT)).collect();
     for flush in flushes {
         flush.await;
     }

@@ -52,7 +52,7 @@ pub enum Fsync {
 }
 
 /// How a log works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// When it syncs.
     pub fsync: Fsync,

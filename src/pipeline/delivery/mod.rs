@@ -197,6 +197,15 @@ impl Delivery {
     /// Ends the delivery: at once no more waiting for intervals and retries, and everything gets one more try, unless it is on disk and
     /// may stay there. What is not delivered within `wait` stays on disk, or goes to the backup folder. The end begins with the call; the future tells when it is reached.
     pub fn stop(self: &Arc<Self>, wait: Duration) -> BoxFuture<'static, Remaining> {
+        self.end(wait, self.settings.flush_at_shutdown)
+    }
+
+    /// As [`Delivery::stop`], for an output that does not come again: what is on disk is delivered too, as far as it can be.
+    pub fn drain(self: &Arc<Self>, wait: Duration) -> BoxFuture<'static, Remaining> {
+        self.end(wait, true)
+    }
+
+    fn end(self: &Arc<Self>, wait: Duration, delivers_all: bool) -> BoxFuture<'static, Remaining> {
         let deadline = Instant::now() + wait;
         self.phase.send_if_modified(|phase| {
             let begins = *phase == Phase::Running;
@@ -205,10 +214,10 @@ impl Delivery {
             }
             begins
         });
-        if self.settings.flush_at_shutdown {
+        if delivers_all {
             self.queue_staged();
         }
-        self.queue.end(self.is_kept());
+        self.queue.end(self.disk.is_some() && !delivers_all);
         let this = Arc::clone(self);
         Box::pin(this.log.clone().run(async move { this.finish(deadline).await }))
     }
@@ -262,11 +271,6 @@ impl Delivery {
             );
         }
         remaining
-    }
-
-    /// Whether what waits can do so on disk until the next start.
-    fn is_kept(&self) -> bool {
-        self.disk.is_some() && !self.settings.flush_at_shutdown
     }
 
     fn queue_staged(&self) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Bytes of a segment, where the buffer is large enough for several.
-const SEGMENT_BYTES: u64 = 32 << 20;
+const SEGMENT_BYTES: u64 = 16 << 20;
 /// The smallest segment.
 const LEAST_SEGMENT_BYTES: u64 = 64 << 10;
 /// A buffer has so many segments at least, so that what is delivered makes room soon.
@@ -77,6 +77,20 @@ impl OnDisk {
             retry_wait: RETRY_WAIT,
         };
         Ok(Some(OnDisk { location, options, limits }))
+    }
+}
+
+impl OnDisk {
+    /// Another limit for all segments together.
+    pub fn set_total(&self, total_bytes: u64) {
+        self.limits.disk.set_max(total_bytes.max(SEGMENTS * LEAST_SEGMENT_BYTES));
+    }
+
+    /// Says what of the parameters takes effect with the next start only, as the log in use goes on.
+    pub fn warn_if_other(&self, old: &OnDisk, id: &str) {
+        if self.options != old.options {
+            crate::warning!("the buffer of {id:?} goes on with the old fsync, compress and segments until the next start");
+        }
     }
 }
 
