@@ -3,6 +3,7 @@
 mod buffer;
 mod check;
 mod daemon;
+mod health;
 mod kept;
 mod load;
 mod options;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [FILE|DIR]...   say all that is wrong, or hardly meant, in configurations; run nothing
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
+       flumen health [URL | -c FILE | --port N]   ask a running one how it is
        flumen buffer ls|cat|verify|repair|export PATH
                                     look into buffers, backups and dead letters (flumen buffer --help)
        flumen reload PIDFILE | --rpc HOST:PORT
@@ -42,6 +44,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),
         Some((first, rest)) if first == "replay" => return replay::main(rest),
+        Some((first, rest)) if first == "health" => return health::main(rest),
         _ => {}
     }
     let options = match Options::parse(&arguments) {

@@ -4,6 +4,7 @@ use crate::support::forward::packed;
 use crate::support::http::request;
 use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, Value, wait_until};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 const MONITOR: &str = "<source>\n@type monitor_agent\n@id monitor\nbind 127.0.0.1\nport \"#{ENV['MONITOR_PORT']}\"\n</source>\n";
 
@@ -176,6 +177,14 @@ fn plugins_and_health_are_asked_for_by_http() {
         (1, &serde_json::json!(1), &serde_json::json!(1))
     );
     assert_eq!(get("/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
+    let health = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_flumen")).args(["health", "--port", &port.to_string()]).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(health(&[]), (Some(0), "200 {\"status\":\"ok\"}\n".to_owned()));
+    let (code, line) = health(&["--ready"]);
+    assert!(code == Some(1) && line.starts_with("503 {\"status\":\"not ready\"") && line.ends_with("}\n"), "{line}");
     assert!(get("/api/config.json").1.contains(&format!("\"pid\":{},", daemon.pid())));
 }
 

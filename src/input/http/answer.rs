@@ -7,6 +7,8 @@ use crate::log::{self, Level};
 use crate::net::http_server::{BodyFault, Bounds, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use crate::plugin::{Emitter, Permit, Stop};
 use bumpalo::collections::Vec as BumpVec;
+use rustls::ServerConfig;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The smallest image that browsers take: one transparent pixel.
@@ -36,6 +38,8 @@ pub struct Rules {
     pub add_tag_prefix: Option<String>,
     /// How records are found in bodies.
     pub format: Format,
+    /// TLS, where it is spoken.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// From which pages browsers may send.

@@ -7,11 +7,13 @@ mod answer;
 mod payload;
 mod records;
 
+use super::transport::Transport;
 use super::{Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::log::PluginLog;
 use crate::net::http_server::{Bounds, serve};
-use crate::net::{Listener, Loops, SocketOptions};
+use crate::net::tls::ServerSettings;
+use crate::net::{Listener, Loops, SocketOptions, Stream};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
 use answer::{Cors, Rules};
 use records::Format;
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 /// How long the end of the process waits for answers under way.
 const STOP_WAIT: Duration = Duration::from_secs(4);
+/// How long a peer may take for its part of a TLS handshake.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 crate::section! {
     /// Takes events by HTTP: the path is the tag, the body holds the records.
@@ -60,22 +64,13 @@ crate::section! {
     sections { "parse": one, "transport": one(Transport) }
 }
 
-crate::section! {
-    /// How connections are set up.
-    pub struct Transport {
-        /// SO_RCVBUF in bytes.
-        pub receive_buffer_size: Option<Size>,
-        /// SO_LINGER of connections in seconds; 0 is a reset at the end.
-        pub linger_timeout: Option<u32>,
-    }
-}
-
 /// The input, bound or not.
 struct Http {
     port: u16,
     bind: String,
     sockets: SocketOptions,
     rules: Rules,
+    tls: Option<ServerSettings>,
     seat: Arc<Place>,
     log: PluginLog,
     bound: Option<Listener>,
@@ -98,12 +93,13 @@ impl Place {
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>, Refused> {
     let params = Params::read(element, context.diagnostics);
     let format = Format::build(element.section("parse"), element.span, context);
-    let transport = read_transport(element, context);
-    let (params, format, transport) = (params?, format?, transport?);
+    let transport = Transport::of(element, context);
+    let (params, format, (transport, tls)) = (params?, format?, transport?);
     check(&params, element, context)?;
     let sockets = SocketOptions {
         backlog: params.backlog,
-        linger: transport.as_ref().and_then(|section| section.linger_timeout),
+        // Fluentd: by default connections end with a reset, which may overtake the answer.
+        linger: transport.as_ref().filter(|_| asks_for_linger(element)).map(|section| section.linger_timeout),
         receive_buffer: transport.and_then(|section| section.receive_buffer_size).map(|size| size.0 as usize),
         ..SocketOptions::default()
     };
@@ -119,9 +115,14 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
         add_query_params: params.add_query_params,
         add_tag_prefix: params.add_tag_prefix,
         format,
+        tls: None,
     };
     let seat = Arc::new(Place(RwLock::new(None)));
-    Ok(Box::new(Http { port: params.port, bind: params.bind, sockets, rules, seat, log: context.log.clone(), bound: None }))
+    Ok(Box::new(Http { port: params.port, bind: params.bind, sockets, rules, tls, seat, log: context.log.clone(), bound: None }))
+}
+
+fn asks_for_linger(element: &Element) -> bool {
+    element.section("transport").is_some_and(|section| section.param("linger_timeout").is_some())
 }
 
 /// What parameters must not be together or empty, in Fluentd's words.
@@ -141,16 +142,12 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
     result
 }
 
-fn read_transport(element: &Element, context: &Context<'_>) -> Result<Option<Transport>, Refused> {
-    let Some(section) = element.section("transport") else { return Ok(None) };
-    match section.arg.as_str() {
-        "" | "tcp" => Transport::read(section, context.diagnostics).map(Some),
-        "tls" => Err(context.refuse("FLM0626", section.span, "<transport tls> is not supported yet for the http input")),
-        other => Err(context.refuse("FLM0204", section.span, format!("protocol: valid options are tcp,tls but got {other}"))),
-    }
-}
-
 impl Input for Http {
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        self.rules.tls = self.tls.as_ref().map(ServerSettings::load).transpose()?;
+        Ok(())
+    }
+
     fn bind(&mut self) -> anyhow::Result<()> {
         let listener = Listener::tcp(&self.bind, self.port, self.sockets)?;
         let port = listener.port().unwrap_or(self.port);
@@ -160,7 +157,8 @@ impl Input for Http {
     }
 
     fn sockets(&self) -> Option<String> {
-        Some(format!("http {}:{} {:?}", self.bind, self.port, self.sockets))
+        let protocol = if self.tls.is_some() { "tls" } else { "tcp" };
+        Some(format!("http {protocol} {}:{} {:?}", self.bind, self.port, self.sockets))
     }
 
     fn seat(&self) -> Option<Seat> {
@@ -187,6 +185,7 @@ impl Input for Http {
                 log.run(async move {
                     let Some((rules, _)) = seat.get() else { return };
                     let address = peer.address();
+                    let Some(stream) = secured(stream, &rules, &address).await else { return };
                     let mut ended = stop.clone();
                     let answer = |request| {
                         let (now, stop, address) = (seat.get(), stop.clone(), address.as_str());
@@ -203,6 +202,18 @@ impl Input for Http {
             connections.await
         })
     }
+}
+
+/// The connection, after a handshake where TLS is spoken; `None` where that fails.
+async fn secured(stream: Stream, rules: &Rules, address: &str) -> Option<Stream> {
+    let Some(tls) = &rules.tls else { return Some(stream) };
+    let why = match tokio::time::timeout(HANDSHAKE_WAIT, stream.accept_tls(Arc::clone(tls))).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no handshake within {HANDSHAKE_WAIT:?}"),
+    };
+    crate::warning!("unexpected error before accepting TLS connection host={address:?} error={why:?}");
+    None
 }
 
 #[cfg(test)]

@@ -322,3 +322,43 @@ fn a_full_route_holds_the_answer_until_there_is_room_or_the_end() {
     });
     assert_eq!(rig.collector.events.lock().unwrap().len(), 2);
 }
+
+#[test]
+fn requests_come_by_tls_too() {
+    use crate::net::http::{Client, Endpoint, Limits, Request as Sent};
+    use crate::net::tls::{ClientTls, Settings};
+    let pki = |name: &str| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/net/tls/pki").join(name);
+    let (cert, key) = (pki("server.pem"), pki("server.key"));
+    let transport = format!("<transport tls>\ncert_path {}\nprivate_key_path {}\n</transport>", cert.display(), key.display());
+    let (input, port) = (0..20)
+        .find_map(|_| {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (mut input, _) = build_with(&format!("bind 127.0.0.1\nport {port}\n{transport}")).unwrap();
+            input.prepare().unwrap();
+            input.bind().ok().map(|()| (input, port))
+        })
+        .expect("a free port");
+    let collector = Arc::new(Collector::default());
+    let emitter = Emitter::default();
+    let route: Weak<dyn Route> = Arc::downgrade(&(Arc::clone(&collector) as Arc<dyn Route>));
+    emitter.lead_to(route);
+    let (_stop, stopped) = Stop::new();
+    let loops = Arc::new(Loops::start(1).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let running = tokio::spawn(input.run(emitter, Arc::clone(&loops), stopped));
+        let tls = Arc::new(ClientTls::new(Settings { ca_file: Some(pki("ca.pem")), ..Settings::default() }));
+        let limits = Limits { connect: Duration::from_secs(20), silence: Duration::from_secs(20), answer_bytes: 1000 };
+        let client = Client::new(Endpoint { host: "localhost".to_owned(), port, tls: Some(tls) }, limits);
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", JSON.parse().unwrap());
+        let sent = Sent { method: "POST".parse().unwrap(), path: "/t".to_owned(), headers, body: b"{}".to_vec().into() };
+        let answer = client.send(sent).await;
+        running.abort();
+        answer
+    });
+    assert_eq!(answer.expect("an answer").status, 200);
+    assert_eq!(*collector.events.lock().unwrap(), ["t now {}"]);
+    let refused = build_with("<transport tls>\n</transport>").err().unwrap();
+    assert!(refused.contains("no valid cert options configured"), "{refused}");
+}
