@@ -1,6 +1,6 @@
 //! `flumen buffer`: looking into buffers that a real Fluentd left, and writing them anew.
 
-use crate::support::TempDir;
+use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, Sender, TempDir, free_port, wait_until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -129,4 +129,55 @@ fn wrong_arguments_are_said() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: flumen buffer"), "{arguments:?}");
     }
+}
+
+#[test]
+fn our_own_buffers_are_looked_into_while_a_daemon_uses_them_and_after() {
+    let config = format!(
+        "{FORWARD_SOURCE}<match app.**>\n  @type elasticsearch\n  host 127.0.0.1\n  port {}\n  <buffer tag>\n    @type file\n    path \"#{{ENV['OUT_DIR']}}/buffer\"\n    flush_interval 60s\n  </buffer>\n</match>\n",
+        free_port()
+    );
+    let setup = Daemon::with(&config);
+    let folder = setup.dir().join("buffer");
+    let path = folder.to_str().unwrap().to_owned();
+    let mut daemon = setup.start();
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    for n in 0..6 {
+        sender.event(["app.a", "app.b"][n % 2], &format!("{{\"n\":{n}}}"));
+    }
+    let seen = wait_until("the events on the disk", PATIENCE, || {
+        let output = tool(&["cat", "--json", &path]);
+        Some(stdout(&output)).filter(|text| text.lines().count() == 6)
+    });
+    assert!(seen.contains("\"tag\":\"app.b\"") && seen.contains("\"record\":{\"n\":5}"), "{seen}");
+    assert_eq!(tool(&["verify", &path]).status.code(), Some(0));
+    let output = tool(&["repair", &path]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("process {}", daemon.pid())));
+    daemon.signal(libc::SIGKILL);
+    daemon.wait_for_exit();
+
+    let listed = json_lines(&["ls", "--json", &path]);
+    assert_eq!(listed.iter().map(|chunk| chunk["events"].as_u64().unwrap()).sum::<u64>(), 6);
+    assert!(listed.iter().all(|chunk| chunk["kind"] == "flumen"), "{listed:?}");
+    let numbers = |path: &Path| events(path).into_iter().map(|(_, record)| record["n"].as_i64().unwrap()).collect::<Vec<_>>();
+    let to = folder.with_file_name("out");
+    assert_eq!(tool(&["export", &path, "--to", to.to_str().unwrap()]).status.code(), Some(0));
+    assert_eq!(numbers(&to), [0, 1, 2, 3, 4, 5]);
+
+    // One flipped byte in the record of one event costs that event, or those that came with it.
+    let segment =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.metadata().unwrap().len() > 100).unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"\x81\xa1n\x02").unwrap();
+    bytes[at + 3] ^= 0x40;
+    std::fs::write(&segment, &bytes).unwrap();
+    assert_eq!(tool(&["verify", &path]).status.code(), Some(1));
+    let output = tool(&["repair", &path]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = tool(&["verify", &path]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let left = numbers(&folder);
+    assert!(!left.contains(&2) && left.contains(&1) && left.contains(&5), "{left:?}");
+    assert_eq!(std::fs::read(format!("{}.damaged", segment.display())).unwrap(), bytes);
 }

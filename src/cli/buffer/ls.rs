@@ -52,7 +52,8 @@ fn print_line(source: &Source, counted: Option<u64>, out: &mut dyn Write) -> std
         about.push_str(&format!("{}reason={reason}", if about.is_empty() { "" } else { " " }));
     }
     let (id, kind, state, bytes) = (source.id(), source.kind(), source.state(), source.bytes());
-    writeln!(out, "{id:<34}{kind:<13}{state:<10}{events:>9}{bytes:>12}  {written:<21}{about}")
+    let line = format!("{id:<34}{kind:<13}{state:<10}{events:>9}{bytes:>12}  {written:<21}{about}");
+    writeln!(out, "{}", line.trim_end())
 }
 
 fn print_json(source: &Source, counted: Option<u64>, out: &mut dyn Write) -> std::io::Result<()> {
