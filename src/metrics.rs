@@ -102,6 +102,8 @@ pub struct ErrorCounters {
     pub labelled_records: Count,
     /// Those that were written to the log, there being no label, or because handling them failed too.
     pub logged_records: Count,
+    /// Those of the logged ones that are kept whole besides, as dead letters or in the backup folder.
+    pub kept_records: Count,
 }
 
 /// Counters of an output, by Fluentd's names.

@@ -61,15 +61,21 @@ impl ErrorRoute {
                 if let Err(error) = scope.as_error(|| label.emit(scope, tag, batch)) {
                     self.counters.logged_records.add(1);
                     crate::error!("unexpected error while handling @ERROR: error_class={} error={:?} {said}", error.class, error.message);
-                    self.keeper.keep(&rejected, origin.as_ref());
+                    self.keep(&rejected, origin.as_ref());
                 }
             }
             _ => {
                 self.counters.logged_records.add(1);
                 crate::warning!("dump an error event: {said} time={}", time.to_f64());
                 // Fluentd: what an output rejects is in the log only.
-                self.keeper.keep(&rejected, origin.as_ref());
+                self.keep(&rejected, origin.as_ref());
             }
+        }
+    }
+
+    fn keep(&self, rejected: &Rejected<'_>, origin: Option<&Origin<'_>>) {
+        if self.keeper.keep(rejected, origin) {
+            self.counters.kept_records.add(1);
         }
     }
 

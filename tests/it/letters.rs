@@ -1,6 +1,6 @@
 //! What cannot be delivered: it is kept whole, by default in the backup folder, and with `<dead_letter>` there.
 
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, wait_until};
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, http, wait_until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,7 @@ fn with_an_error_label_nothing_is_kept_twice() {
 
 #[test]
 fn what_filters_reject_is_a_dead_letter_only_where_there_is_a_folder_for_those() {
+    let watch = "<source>\n  @type monitor_agent\n  bind 127.0.0.1\n  port \"#{ENV['MONITOR_PORT']}\"\n</source>\n";
     let filter = "<filter app.**>\n  @type parser\n  key_name log\n  <parse>\n    @type json\n  </parse>\n</filter>\n";
     let routes = format!("{FORWARD_SOURCE}{filter}<match **>\n  @type stdout\n</match>\n");
     let setup = Daemon::with(&routes).env("FLUENT_BACKUP_DIR", "kept");
@@ -83,13 +84,17 @@ fn what_filters_reject_is_a_dead_letter_only_where_there_is_a_folder_for_those()
     assert_eq!(files(&folder), Vec::<PathBuf>::new());
     drop(daemon);
 
-    let setup = Daemon::with(&format!("<system>\n  <dead_letter>\n    path dead\n  </dead_letter>\n</system>\n{routes}"));
+    let setup = Daemon::with(&format!("<system>\n  <dead_letter>\n    path dead\n  </dead_letter>\n</system>\n{watch}{routes}"));
     let folder = setup.dir().join("dead");
     let daemon = setup.start();
     send(&daemon);
     let letters = wait_for_letters(&folder, 1);
     assert_eq!((&letters[0]["output"], &letters[0]["record"]["log"]), (&Value::Null, &"no json".into()));
     assert_eq!(letters[0]["class"], "Fluent::Plugin::Parser::ParserError");
+    wait_until("the count", PATIENCE, || {
+        let page = http::request(daemon.port("MONITOR_PORT"), "GET", "/metrics", "", "")?.1;
+        page.contains("flumen_dead_letter_records_total 1\n").then_some(())
+    });
 }
 
 #[test]

@@ -140,6 +140,9 @@ impl Page {
         let destination = |name: &str, count: &Count| (vec![("destination", name.to_owned())], count.get() as f64);
         let samples = vec![destination("label", &errors.labelled_records), destination("log", &errors.logged_records)];
         self.family("flumen_error_records_total", "Events that could not be handled, by where they went.", Kind::Counter, samples);
+        let kept = vec![(Labels::new(), errors.kept_records.get() as f64)];
+        let help = "Events of those in the log that are kept whole besides, as dead letters or in the backup folder.";
+        self.family("flumen_dead_letter_records_total", help, Kind::Counter, kept);
         let dropped = vec![(Labels::new(), crate::log::dropped() as f64)];
         self.family("flumen_log_dropped_lines_total", "Lines of the own log that nobody read.", Kind::Counter, dropped);
         if let Some((seconds, bytes)) = own_usage() {
