@@ -1,4 +1,4 @@
-//! The `syslog` input: lines with a priority over UDP or TCP; facility and severity are part of the tag.
+//! The `syslog` input: lines with a priority over UDP, TCP or TLS; facility and severity are part of the tag.
 
 use super::socket::{self, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, chomp, receive, shown};
 use super::tcp::{self, STOP_WAIT};
@@ -6,6 +6,7 @@ use super::{Input, Seat, udp};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{EventTime, Record, Scope, Tag, Value, ruby};
 use crate::log::PluginLog;
+use crate::net::tls::ServerSettings;
 use crate::net::{Listener, Loops, SocketOptions, bind_udp};
 use crate::parser::{self, Parser};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
@@ -32,7 +33,7 @@ crate::choice! {
 }
 
 crate::section! {
-    /// Takes syslog messages over UDP or TCP.
+    /// Takes syslog messages over UDP, TCP or TLS.
     pub struct Params {
         /// The port to listen to.
         pub port: u16 = "5140",
@@ -86,6 +87,7 @@ struct Syslog {
     sockets: SocketOptions,
     framing: Framing,
     max_bytes: usize,
+    tls: Option<ServerSettings>,
     log: PluginLog,
     seat: Arc<SetupSeat>,
     bound: Option<Bound>,
@@ -113,7 +115,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
     let parser = build_parser(element, context);
     let transport = read_transport(element, context);
     let (params, (parser, finds_priority), transport) = (params?, parser?, transport?);
-    let refuse = |message: &str| Err(context.refuse("FLM0612", element.span, message));
+    let refuse = |message: &str| Err(context.refuse("FLM0673", element.span, message));
     let mut address_key = params.source_address_key.clone();
     if params.include_source_host {
         if address_key.is_some() {
@@ -124,8 +126,8 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
     if params.source_hostname_key.is_some() && params.resolve_hostname == Some(false) {
         return refuse("resolve_hostname must be true with source_hostname_key");
     }
-    let (protocol, mut sockets) = match (params.protocol_type, transport) {
-        (Some(protocol), (_, sockets)) => (protocol, sockets),
+    let (protocol, mut sockets, tls) = match (params.protocol_type, transport) {
+        (Some(protocol), (_, sockets, _)) => (protocol, sockets, None),
         (None, found) => found,
     };
     if params.send_keepalive_packet && protocol == Protocol::Udp {
@@ -137,7 +139,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
         FrameType::Traditional => tcp::delimiter(&params.delimiter, None, element, context)?,
     };
     let priority = (!finds_priority).then(|| Regex::with_groups(r"^\<([0-9]+)\>(.*)", Flags::default())).transpose();
-    let priority = priority.map_err(|error| context.refuse("FLM0612", element.span, error.message))?;
+    let priority = priority.map_err(|error| context.refuse("FLM0673", element.span, error.message))?;
     let tags = (0..192).map(|number| tag_of(&params.tag, number)).collect();
     let taker = Taker {
         parser,
@@ -162,6 +164,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
         sockets,
         framing,
         max_bytes: params.message_length_limit.0 as usize,
+        tls,
         log: context.log.clone(),
         seat: Setup::seat(take, context.log),
         bound: None,
@@ -186,14 +189,17 @@ fn build_parser(element: &Element, context: &Context<'_>) -> Result<(Box<dyn Par
     }
 }
 
-fn read_transport(element: &Element, context: &Context<'_>) -> Result<(Protocol, SocketOptions), Refused> {
+/// Over what messages come, and how the sockets are set up.
+type Listening = (Protocol, SocketOptions, Option<ServerSettings>);
+
+fn read_transport(element: &Element, context: &Context<'_>) -> Result<Listening, Refused> {
     let argument = element.section("transport").map_or("udp", |section| section.arg.as_str());
     match argument {
         "udp" | "" => {
             let receive_buffer = udp::read_transport(element, context)?.map(|size| size.0 as usize);
-            Ok((Protocol::Udp, SocketOptions { receive_buffer, ..SocketOptions::default() }))
+            Ok((Protocol::Udp, SocketOptions { receive_buffer, ..SocketOptions::default() }, None))
         }
-        "tcp" | "tls" => Ok((Protocol::Tcp, tcp::read_transport(element, context)?)),
+        "tcp" | "tls" => tcp::read_transport(element, context).map(|(sockets, tls)| (Protocol::Tcp, sockets, tls)),
         other => {
             let message = format!("protocol: valid options are tcp,udp,tls but got {other}");
             Err(context.refuse("FLM0204", element.span, message))
@@ -296,10 +302,17 @@ impl Take for Datagrams {
 }
 
 impl Input for Syslog {
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        socket::load_tls(&self.seat, self.tls.as_ref())
+    }
+
     fn bind(&mut self) -> anyhow::Result<()> {
         let (bound, name) = match self.protocol {
             Protocol::Udp => (Bound::Udp(bind_udp(&self.bind, self.port, self.sockets)?), "udp"),
-            Protocol::Tcp => (Bound::Tcp(Listener::tcp(&self.bind, self.port, self.sockets)?), "tcp"),
+            Protocol::Tcp => {
+                let name = if self.tls.is_some() { "tls" } else { "tcp" };
+                (Bound::Tcp(Listener::tcp(&self.bind, self.port, self.sockets)?), name)
+            }
         };
         self.bound = Some(bound);
         self.log.enter(|| crate::info!("listening syslog socket on {}:{} with {name}", self.bind, self.port));

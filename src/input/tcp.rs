@@ -1,10 +1,12 @@
 //! The `tcp` input: texts up to a delimiter, taken apart by a parser.
 
 use super::socket::{self, Clients, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, required_parser, shown};
+use super::transport::Transport;
 use super::{Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{Scope, Tag};
 use crate::log::PluginLog;
+use crate::net::tls::ServerSettings;
 use crate::net::{Listener, Loops, SocketOptions};
 use crate::parser::{Extract, Parser, extract};
 use crate::plugin::{BoxFuture, Context, Emitter, Stop};
@@ -41,22 +43,13 @@ crate::section! {
     sections { "parse": one, "security": one(socket::SecurityParams), "transport": one(Transport), "extract": one(extract::Params) }
 }
 
-crate::section! {
-    /// How connections are set up; `<transport tls>` is not supported yet.
-    pub struct Transport {
-        /// SO_RCVBUF in bytes.
-        pub receive_buffer_size: Option<Size>,
-        /// SO_LINGER of connections in seconds; 0 is a reset at the end.
-        pub linger_timeout: u32 = "0",
-    }
-}
-
 /// The input, bound or not.
 struct Tcp {
     port: u16,
     bind: String,
     sockets: SocketOptions,
     framing: Framing,
+    tls: Option<ServerSettings>,
     log: PluginLog,
     seat: Arc<SetupSeat>,
     bound: Option<Listener>,
@@ -80,35 +73,28 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Input>,
     let extract = Extract::read(element, context);
     let (params, parser) = (params?, parser?);
     let framing = delimiter(&params.delimiter, params.message_length_limit, element, context)?;
-    let mut sockets = transport?;
+    let (mut sockets, tls) = transport?;
     sockets.keepalive = params.send_keepalive_packet;
     let marks = Marks { address_key: params.source_address_key, hostname_key: params.source_hostname_key.or(params.source_host_key) };
     let taker = Taker { tag: Tag::new(&params.tag), parser, marks, extract: extract?, clients: clients? };
     let seat = Setup::seat(Arc::new(taker), context.log);
-    Ok(Box::new(Tcp { port: params.port, bind: params.bind, sockets, framing, log: context.log.clone(), seat, bound: None }))
+    Ok(Box::new(Tcp { port: params.port, bind: params.bind, sockets, framing, tls, log: context.log.clone(), seat, bound: None }))
 }
 
 /// Texts up to a delimiter.
 pub(super) fn delimiter(text: &str, limit: Option<Size>, element: &Element, context: &Context<'_>) -> Result<Framing, Refused> {
     if text.is_empty() {
-        return Err(context.refuse("FLM0611", element.span, "delimiter: expected one character at least, got nothing"));
+        return Err(context.refuse("FLM0672", element.span, "delimiter: expected one character at least, got nothing"));
     }
     Ok(Framing::Delimiter { delimiter: text.as_bytes().to_vec(), limit: limit.map(|limit| limit.0 as usize) })
 }
 
-/// What `<transport>` says of sockets that take connections.
-pub(super) fn read_transport(element: &Element, context: &Context<'_>) -> Result<SocketOptions, Refused> {
-    let Some(section) = element.section("transport") else {
-        return Ok(SocketOptions { linger: Some(0), ..SocketOptions::default() });
-    };
-    match section.arg.as_str() {
-        "" | "tcp" => {}
-        "tls" => return Err(context.refuse("FLM0603", section.span, "<transport tls> is not supported yet for this input")),
-        other => return Err(context.refuse("FLM0204", section.span, format!("protocol: valid options are tcp,tls but got {other}"))),
-    }
-    let params = Transport::read(section, context.diagnostics)?;
-    let receive_buffer = params.receive_buffer_size.map(|size| size.0 as usize);
-    Ok(SocketOptions { linger: Some(params.linger_timeout), receive_buffer, ..SocketOptions::default() })
+/// What `<transport>` says of sockets that take connections, and of TLS.
+pub(super) fn read_transport(element: &Element, context: &Context<'_>) -> Result<(SocketOptions, Option<ServerSettings>), Refused> {
+    let (transport, tls) = Transport::of(element, context)?;
+    let linger = transport.as_ref().map_or(0, |transport| transport.linger_timeout);
+    let receive_buffer = transport.and_then(|transport| transport.receive_buffer_size).map(|size| size.0 as usize);
+    Ok((SocketOptions { linger: Some(linger), receive_buffer, ..SocketOptions::default() }, tls))
 }
 
 impl Take for Taker {
@@ -158,6 +144,10 @@ pub(super) fn take_parsed<'a>(
 }
 
 impl Input for Tcp {
+    fn prepare(&mut self) -> anyhow::Result<()> {
+        socket::load_tls(&self.seat, self.tls.as_ref())
+    }
+
     fn bind(&mut self) -> anyhow::Result<()> {
         self.bound = Some(Listener::tcp(&self.bind, self.port, self.sockets)?);
         self.log.enter(|| crate::info!("listening tcp socket bind={:?} port={}", self.bind, self.port));

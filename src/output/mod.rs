@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod elasticsearch;
 pub mod file;
+pub mod forward;
 pub mod null;
 pub mod relabel;
 pub mod rewrite_tag_filter;
@@ -122,6 +123,7 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         compat: &[Compat::Formatter, Compat::TimeSlicedBuffer, Compat::Inject],
         build: file::build,
     },
+    Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[Compat::Buffer], build: forward::build },
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
     Plugin {
         name: "opensearch",

@@ -80,7 +80,7 @@ fn refuse_single_process(root: &Element, diagnostics: &Diagnostics) -> Result<()
     for source in root.children.iter().filter(|child| child.name == "source") {
         let Some((name, class)) = SINGLE_PROCESS.iter().find(|(name, _)| source.plugin_type() == Some(name)) else { continue };
         let message = format!("Plugin '{name}' does not support multi workers configuration ({class})");
-        result = Err(diagnostics.error("FLM0422", Some(source.span), message));
+        result = Err(diagnostics.error("FLM0412", Some(source.span), message));
     }
     result
 }

@@ -22,6 +22,7 @@ mod replay;
 mod routing;
 mod search_node;
 mod secondary;
+mod send_forward;
 mod sockets;
 mod support;
 mod tail;

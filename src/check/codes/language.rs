@@ -34,4 +34,5 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0132", "a section of <system> without effect", "What it is for does not exist here: there is one process, and it counts by itself.", "<system>\n  <counter_server>\n    scope a\n    backup_path /tmp/b\n  </counter_server>\n</system>"),
     row("FLM0133", "a parameter of <system> without effect", "What it is for does not exist here; the message says why. The configuration runs all the same.", "<system>\n  enable_jit true\n</system>"),
     row("FLM0134", "a value of <dead_letter>", "The folder for events that no output takes has to have a name and room for at least one.", "<system>\n  <dead_letter>\n    path \"\"\n  </dead_letter>\n</system>"),
+    row("FLM0135", "the address for commands by HTTP", "rpc_endpoint is an address and a port: 127.0.0.1:24444.", "<system>\n  rpc_endpoint here\n</system>"),
 ];

@@ -43,7 +43,7 @@ impl Clients {
         let mut clients = Vec::new();
         for section in section.sections("client") {
             let params = ClientParams::read(section, context.diagnostics)?;
-            let refuse = |message: String| context.refuse("FLM0610", section.span, message);
+            let refuse = |message: String| context.refuse("FLM0671", section.span, message);
             clients.push(match (params.host, params.network) {
                 (Some(_), Some(_)) => return Err(refuse("both of 'host' and 'network' are specified for client".to_owned())),
                 (None, None) => return Err(refuse("Either of 'host' and 'network' must be specified for client".to_owned())),

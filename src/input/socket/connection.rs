@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+/// How long the TLS handshake may take.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// How much is read at once.
 const READ_BYTES: usize = 64 << 10;
 /// At the end, for what may still be on its way from a peer.
@@ -67,6 +69,19 @@ impl Shared {
                 crate::warning!("anonymous client '{address}' denied");
                 return;
             }
+            let stream = match &setup.tls {
+                None => stream,
+                Some(tls) => match timeout(HANDSHAKE_WAIT, stream.accept_tls(Arc::clone(tls))).await {
+                    Ok(Ok(stream)) => stream,
+                    failed => {
+                        let error = failed.map_or_else(
+                            |_| "it took too long".to_owned(),
+                            |result| result.err().map_or_else(String::new, |error| error.to_string()),
+                        );
+                        return crate::warning!("TLS handshake failed: host={address:?} port={} error={error:?}", peer.port());
+                    }
+                },
+            };
             let host = match peer.0 {
                 Some(from) if setup.take.needs_names() => name_of(from.ip()).await.unwrap_or_else(|| address.clone()),
                 _ => address.clone(),

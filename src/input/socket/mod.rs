@@ -16,9 +16,11 @@ pub use frames::Framing;
 use crate::config::{Element, Refused};
 use crate::event::{Batch, Event, EventTime, Record, Scope, Tag, Value};
 use crate::log::PluginLog;
+use crate::net::tls::ServerSettings;
 use crate::parser::{self, ParseError, Parsed, Parser};
 use crate::plugin::{Context, Emitter};
 use bumpalo::collections::Vec as BumpVec;
+use rustls::ServerConfig;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -48,6 +50,8 @@ pub struct Setup {
     pub emitter: Emitter,
     /// The name under which all this logs.
     pub log: PluginLog,
+    /// What connections have to begin with, where they are encrypted.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// The place of a setup.
@@ -56,7 +60,7 @@ pub type SetupSeat = watch::Sender<Arc<Setup>>;
 impl Setup {
     /// The place for a setup that has no way out yet.
     pub fn seat(take: Arc<dyn Take>, log: &PluginLog) -> Arc<SetupSeat> {
-        Arc::new(watch::channel(Arc::new(Setup { take, emitter: Emitter::default(), log: log.clone() })).0)
+        Arc::new(watch::channel(Arc::new(Setup { take, emitter: Emitter::default(), log: log.clone(), tls: None })).0)
     }
 
     /// Emits what has been made of some texts, and says under which tags.
@@ -79,6 +83,13 @@ impl Setup {
         }
         tags
     }
+}
+
+/// Reads the certificate of an input, before it is bound or takes a seat.
+pub fn load_tls(seat: &SetupSeat, settings: Option<&ServerSettings>) -> anyhow::Result<()> {
+    let tls = settings.map(ServerSettings::load).transpose()?;
+    seat.send_modify(|setup| *setup = Arc::new(Setup { tls, ..Setup::clone(setup) }));
+    Ok(())
 }
 
 /// Lets the connections of a running input go on by the setup of another one.

@@ -4,9 +4,9 @@ use super::events::Held;
 use super::lines::Rest;
 use super::positions::{Key, Position};
 use crate::event::Tag;
-use std::fs::File;
-use std::io::{ErrorKind, Result};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 /// The rate of `read_bytes_limit_per_second` is over this.
@@ -33,6 +33,8 @@ pub struct Followed {
     /// Whether it has been read to its end.
     pub is_at_end: bool,
     file: Option<File>,
+    /// What was wrong at the last read, so that it is not said again and again.
+    complaint: Option<ErrorKind>,
     /// Where the next read begins.
     offset: u64,
     bytes: Rate,
@@ -94,6 +96,7 @@ impl Followed {
             notes_position: true,
             is_at_end: false,
             file: None,
+            complaint: None,
             offset: at,
             bytes: Rate::default(),
             lines: Rate::default(),
@@ -149,6 +152,15 @@ impl Followed {
         !bytes_reached && !lines_reached
     }
 
+    /// Says what is wrong with it, once.
+    pub fn complain(&mut self, error: Option<Error>) {
+        let kind = error.as_ref().map(Error::kind);
+        if let Some(error) = error.filter(|_| kind != self.complaint) {
+            crate::warning!("cannot read {}: {error}", self.path);
+        }
+        self.complaint = kind;
+    }
+
     /// Counts lines that have been read.
     pub fn count_lines(&mut self, count: usize) {
         self.lines.add(count as u64);
@@ -157,7 +169,8 @@ impl Followed {
     /// Reads on: at most `buffer`, and no more than `max_lines` lines of it. 0 at the end of the file.
     pub fn read(&mut self, buffer: &mut [u8], max_lines: usize) -> Result<usize> {
         if self.file.is_none() {
-            let file = File::open(&self.path)?;
+            // Without waiting for a writer, should it be a pipe: that cannot be followed.
+            let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
             // Another file may have got the name in between: that is seen at the next look.
             if file.metadata()?.ino() != self.inode {
                 return Ok(0);

@@ -52,7 +52,7 @@ impl Groups {
         let mut groups = Vec::new();
         for section in section.sections("rule") {
             let rule = RuleParams::read(section, context.diagnostics)?;
-            let refuse = |message: String| context.refuse("FLM0623", section.span, message);
+            let refuse = |message: String| context.refuse("FLM0684", section.span, message);
             if rule.limit < -1 {
                 return Err(refuse(format!("limit: expected -1 or more, got {}", rule.limit)));
             }

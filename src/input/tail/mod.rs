@@ -185,7 +185,7 @@ fn build_parser(element: &Element, context: &Context<'_>) -> Result<(Box<dyn par
 
 /// What Fluentd refuses, in its words.
 fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<(), Refused> {
-    let refuse = |message: &str| Err(context.refuse("FLM0620", element.span, message));
+    let refuse = |message: &str| Err(context.refuse("FLM0681", element.span, message));
     if !params.enable_watch_timer && !params.enable_stat_watcher {
         return refuse("either of enable_watch_timer or enable_stat_watcher must be true");
     }
@@ -218,7 +218,7 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
             }
         }
         None => {
-            let warn = |message: &str| context.diagnostics.warn("FLM0621", Some(element.span), message);
+            let warn = |message: &str| context.diagnostics.warn("FLM0682", Some(element.span), message);
             warn("'pos_file PATH' parameter is not set to a 'tail' source.");
             warn("this parameter is highly recommended to save the position to resume tailing.");
         }
@@ -227,7 +227,7 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
 }
 
 fn settings(params: &Params, element: &Element, context: &Context<'_>) -> Result<Settings, Refused> {
-    let refuse = |message: String| context.refuse("FLM0620", element.span, message);
+    let refuse = |message: String| context.refuse("FLM0681", element.span, message);
     let zone = params.path_timezone.as_deref().map_or(Ok(Zone::Local), Zone::parse).map_err(refuse)?;
     let paths = Paths::new(params, zone).ok_or_else(|| refuse("tail: 'path' parameter is required on tail input".to_owned()))?;
     let encoding = Encoding::new(params.from_encoding.as_deref(), params.encoding.as_deref()).map_err(refuse)?;
@@ -239,7 +239,7 @@ fn settings(params: &Params, element: &Element, context: &Context<'_>) -> Result
     if bytes_per_second.is_some_and(|limit| limit < MIN_BYTES_PER_SECOND) {
         let message =
             format!("Should specify greater equal than {MIN_BYTES_PER_SECOND}. Use {MIN_BYTES_PER_SECOND} for read_bytes_limit_per_second");
-        context.diagnostics.warn("FLM0622", Some(element.span), message);
+        context.diagnostics.warn("FLM0683", Some(element.span), message);
     }
     Ok(Settings {
         paths,

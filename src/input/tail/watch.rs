@@ -104,7 +104,9 @@ impl Watch {
             if self.settings.compaction_interval.is_some_and(|interval| compacted.elapsed() >= interval) {
                 compacted = Instant::now();
                 crate::info!("Clean up the pos file");
-                self.positions.compact()?;
+                if let Err(why) = self.positions.compact() {
+                    crate::error!("cannot clean up the pos file: error={:?}", format!("{why:#}"));
+                }
             }
             if !self.turn() {
                 let many = if self.files.len() > MANY_FILES { SLOW_LOOK / 4 } else { Duration::ZERO };
@@ -312,9 +314,7 @@ impl Watch {
             };
             self.buffer = buffer;
             let Some(lines) = lines else {
-                if let Err(error) = result {
-                    crate::warning!("cannot read {}: {error}", followed.path);
-                }
+                followed.complain(result.err());
                 if self.settings.open_on_every_update || followed.is_at_end && !followed.notes_position && !followed.is_open() {
                     followed.close();
                 }
