@@ -5,7 +5,7 @@
 use super::complaints::{Complaints, shown};
 use super::entries::{Origin, admit};
 use super::inflate::{Compression, inflate};
-use super::message::{Body, Message, Options, Quick};
+use super::message::{Body, Message, Options, Quick, text};
 use super::rules::{Fault, Rules, Tags};
 use super::stream::{Found, Place, Stream};
 use super::{ack, spare};
@@ -226,6 +226,17 @@ impl Decoder {
     /// How many messages have been handled.
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// The tag of the message that has begun, as soon as it is known, which it never is in JSON.
+    pub fn begun_tag(&mut self, input: &[u8]) -> Option<Tag> {
+        let sent = self.stream.begun(input).and_then(text)?;
+        self.tags.get(Some(sent), &self.rules)
+    }
+
+    /// How many bytes the message that has begun has at least; no more than it may have.
+    pub fn begun_len(&self) -> usize {
+        self.stream.least_len().min(self.rules.chunk_size_limit)
     }
 
     /// Whether a message has begun and is not wholly there.

@@ -68,6 +68,16 @@ impl Stream {
         self.limit = limit;
     }
 
+    /// How many bytes the message that has begun has at least.
+    pub fn least_len(&self) -> usize {
+        if self.is_json() { self.json_framer.least_len() } else { self.framer.least_len() }
+    }
+
+    /// The first part of the message that has begun, once something follows it.
+    pub fn begun<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
+        self.framer.first_part(input.get(self.at..)?)
+    }
+
     /// Whether the peer speaks JSON.
     pub fn is_json(&self) -> bool {
         self.encoding == Encoding::Json
@@ -111,7 +121,7 @@ impl Stream {
     /// Where a message is known to become longer than allowed, its bytes are dropped as they come.
     fn forget_oversize(&mut self, input: &[u8]) {
         let rest = &input[self.at..];
-        let least = if self.is_json() { self.json_framer.least_len() } else { self.framer.least_len() };
+        let least = self.least_len();
         if self.oversize.is_none() {
             if least <= self.limit {
                 return;

@@ -3,6 +3,7 @@
 //! What the bytes mean is the business of the forward room. An idle connection holds no buffer.
 
 use super::super::Seat;
+use super::held::{Held, TooMuch};
 use super::owed::{AckAt, Broken, Owed};
 use crate::event::{Answer, Claim, Scratch, Tag, Value};
 use crate::forward::{Decoder, Fault, Guard, Handshake, Next, Refusal, Rules, Verdict, spare};
@@ -14,7 +15,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,13 +39,6 @@ const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
 const LAST_MESSAGES_WAIT: Duration = Duration::from_secs(3);
 /// The beginning of a message, up to this size, is kept in a buffer of its own size while more of it is awaited.
 const SMALL_REST_BYTES: usize = 4 << 10;
-/// What unfinished messages of all connections may take together: eight of the largest that are allowed by default.
-const MAX_HELD_BYTES: usize = 512 << 20;
-/// A connection that holds less than this may go on even when all together hold too much.
-const FAIR_BYTES: usize = 1 << 20;
-
-static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
-
 /// What all connections of an input have in common, until a reload changes it.
 #[derive(Clone)]
 pub(in crate::input) struct Setup {
@@ -169,7 +162,8 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
             is_last: false,
             rest: Vec::new(),
             held: None,
-            counted: 0,
+            memory: Held::default(),
+            may_grow: false,
         };
         let ended = match connection.greet().await {
             Ok(()) => connection.run().await,
@@ -226,8 +220,10 @@ struct Connection {
     rest: Vec<u8>,
     /// The buffer itself, where the beginning is not small.
     held: Option<Vec<u8>>,
-    /// How much of [`HELD_BYTES`] is ours.
-    counted: usize,
+    /// The memory that the beginning takes.
+    memory: Held,
+    /// Whether there was room for the message that has begun.
+    may_grow: bool,
 }
 
 impl Connection {
@@ -295,9 +291,14 @@ impl Connection {
             let result = self.handle(&input).await;
             self.answer().await?;
             result?;
-            input.drain(..self.decoder.take_consumed());
+            let consumed = self.decoder.take_consumed();
+            if consumed > 0 {
+                self.memory.end_turn();
+                self.may_grow = false;
+            }
+            input.drain(..consumed);
             self.decoder.rest();
-            self.keep(input)?;
+            self.keep(input);
             if self.is_last || self.setup.options.deny_keepalive && self.decoder.messages() > 0 {
                 return Ok(());
             }
@@ -318,6 +319,9 @@ impl Connection {
     async fn more(&mut self, last_call: Option<Instant>) -> Result<Waited, End> {
         if std::mem::take(&mut self.has_unread) {
             return Ok(Waited::Input(self.take_kept()));
+        }
+        if last_call.is_none() && self.memory.is_large() {
+            self.grow().await?;
         }
         let is_inside = self.decoder.is_inside();
         let mut stop = self.shared.stop.clone();
@@ -349,6 +353,28 @@ impl Connection {
         }
     }
 
+    /// Waits until a large message may be read on: not before there is room for it, and in turn where all of them take much memory.
+    async fn grow(&mut self) -> Result<(), End> {
+        if !std::mem::replace(&mut self.may_grow, true)
+            && let Some(tag) = self.held.as_deref().and_then(|held| self.decoder.begun_tag(held))
+        {
+            drop(self.permit(&tag).await?);
+        }
+        let mut stop = self.shared.stop.clone();
+        tokio::select! {
+            biased;
+            turn = self.memory.turn() => turn.map_err(|TooMuch| End::Memory)?,
+            () = stop.wait() => return Ok(()),
+        }
+        // In one step to its whole length: growing by and by leaves as much memory behind again.
+        let wanted = self.decoder.begun_len() + spare::READ_BYTES;
+        if let Some(held) = self.held.as_mut().filter(|held| held.capacity() < wanted) {
+            held.reserve_exact(wanted - held.len());
+            self.memory.set(held.capacity());
+        }
+        Ok(())
+    }
+
     fn take_kept(&mut self) -> Vec<u8> {
         self.held.take().unwrap_or_else(|| std::mem::take(&mut self.rest))
     }
@@ -359,6 +385,7 @@ impl Connection {
             match self.decoder.next(input).map_err(End::Fault)? {
                 Next::More => return Ok(()),
                 Next::Emit(tag) => {
+                    self.memory.end_turn();
                     let permit = self.permit(&tag).await?;
                     let result = self.emit(input, &tag, permit.as_ref());
                     self.decoder.emitted(result.is_ok());
@@ -466,7 +493,7 @@ impl Connection {
     }
 
     /// Keeps the beginning of a message until more of it comes.
-    fn keep(&mut self, input: Vec<u8>) -> Result<(), End> {
+    fn keep(&mut self, input: Vec<u8>) {
         let mut held = 0;
         if input.len() <= SMALL_REST_BYTES {
             self.rest.clear();
@@ -477,10 +504,7 @@ impl Connection {
             held = input.capacity();
             self.held = Some(input);
         }
-        let all = HELD_BYTES.fetch_add(held, Ordering::Relaxed) + held - self.counted;
-        HELD_BYTES.fetch_sub(self.counted, Ordering::Relaxed);
-        self.counted = held;
-        if all > MAX_HELD_BYTES && held > FAIR_BYTES { Err(End::Memory) } else { Ok(()) }
+        self.memory.set(held);
     }
 
     fn say(&self, end: &End) {
@@ -496,17 +520,14 @@ impl Connection {
             End::Stranger(why) => {
                 return crate::warning!("connection refused: host={:?} port={} reason={why:?}", self.host, self.peer.port());
             }
-            End::Memory => ("NoMemoryError", format!("unfinished messages of all connections take more than {MAX_HELD_BYTES} bytes")),
+            End::Memory => (
+                "NoMemoryError",
+                "unfinished messages of all connections take too much memory, and the turn of this one did not come in time".to_owned(),
+            ),
         };
         let port = self.peer.port().to_string();
         let fields = [("host", self.host.as_str()), ("port", &port), ("error_class", class), ("error", &error)];
         log::write_with(Level::Error, "unexpected error on reading data", &fields);
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        HELD_BYTES.fetch_sub(self.counted, Ordering::Relaxed);
     }
 }
 

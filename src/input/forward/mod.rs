@@ -2,6 +2,7 @@
 
 pub(super) mod connection;
 mod heartbeat;
+mod held;
 mod owed;
 mod security;
 
