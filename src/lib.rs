@@ -48,6 +48,9 @@
 //! - **Threads.** [`Loops`](net::Loops): one single-threaded runtime a core. A connection lives on one of them, so do an output's writers. Standard output and the log have
 //!   threads of their own, because a pipe may be stuck.
 //! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
+//! - **Durability.** A buffer on disk is one log an output ([`buffer::log`]), not a file a chunk. Appending is a copy into memory; a thread of the log's own writes what has
+//!   gathered and syncs it where somebody waits, so that one sync serves all who came meanwhile. A sender's wish for an ack is a [`Receipt`](event::Receipt) in the scope of
+//!   the emit: whoever has still to store some of the events holds a clone, and the ack goes out when all are dropped. Without a wish there is none of it.
 //! - **Coalescing.** Docker sends one event a message. Messages of one tag that arrive together become one batch, marked
 //!   [`coalesced`](event::Batch::is_coalesced): whatever shows the bounds of messages (round robin, warnings by count, the order of copies that meet again) looks at the mark.
 //! - **Errors of single events** go to [`Scope::reject`](event::Scope::reject) and from there, after the step, to `@ERROR`. An emit that fails as a whole is an

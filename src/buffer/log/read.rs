@@ -100,14 +100,14 @@ struct ReadTo {
 
 impl Stored for LogChunk {
     fn read(&self, chunk: &mut Chunk) -> io::Result<bool> {
+        chunk.bytes.clear();
+        chunk.records = 0;
+        chunk.sources.clear();
         let (places, remaining, moves) = {
             let state = self.log.shared.lock();
             let Some(live) = state.chunks.get(&self.number) else { return Ok(false) };
             (live.places.clone(), live.remaining.clone(), live.moves)
         };
-        chunk.bytes.clear();
-        chunk.records = 0;
-        chunk.sources.clear();
         let limit = if self.is_packed { self.log.shared.options.part_bytes } else { usize::MAX };
         let mut reading = Reading { chunk, remaining, spans: Vec::new(), limit, is_packed: self.is_packed };
         let mut to = ReadTo { moves, ..ReadTo::default() };
