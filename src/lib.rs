@@ -53,6 +53,9 @@
 //!   the emit: whoever has still to store some of the events holds a clone, and the ack goes out when all are dropped. Without a wish there is none of it.
 //! - **Coalescing.** Docker sends one event a message. Messages of one tag that arrive together become one batch, marked
 //!   [`coalesced`](event::Batch::is_coalesced): whatever shows the bounds of messages (round robin, warnings by count, the order of copies that meet again) looks at the mark.
+//! - **Nothing that is given up is dropped.** What an output rejects or cannot deliver is kept whole, in its backup folder or as dead letters
+//!   ([`letters`](pipeline::letters)), in forms that `flumen buffer` reads and `flumen replay` sends again. Fluentd's own chunk files
+//!   ([`import`](buffer::import)) are read and removed, never written.
 //! - **Errors of single events** go to [`Scope::reject`](event::Scope::reject) and from there, after the step, to `@ERROR`. An emit that fails as a whole is an
 //!   [`EmitError`](plugin::EmitError): the sender is told. While `@ERROR` itself is being handled nothing is sent there again.
 //! - **Regular expressions** are read as Ruby's, rewritten, and run by PCRE2's JIT under a bound, behind a required-literal prefilter.
