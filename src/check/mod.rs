@@ -6,6 +6,7 @@
 mod buffers;
 pub mod codes;
 mod duplicates;
+pub mod explain;
 mod files;
 mod fluentd;
 mod grok;

@@ -3,6 +3,7 @@
 mod buffer;
 mod check;
 mod daemon;
+mod explain;
 mod health;
 mod kept;
 mod load;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [FILE|DIR]...   say all that is wrong, or hardly meant, in configurations; run nothing
+       flumen explain -c FILE TAG   the way of an event; or the configuration as a picture (flumen explain --help)
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen health [URL | -c FILE | --port N]   ask a running one how it is
        flumen buffer ls|cat|verify|repair|export PATH
@@ -40,6 +42,7 @@ pub const EXIT_RUN: u8 = 2;
 pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => return check::run(rest),
+        Some((first, rest)) if first == "explain" => return explain::run(rest),
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),

@@ -18,6 +18,7 @@ mod workers;
 
 pub use build::{build, build_workers};
 pub use identity::Predecessor;
+pub use pattern::Patterns;
 pub use reentry::{Outcome, Reentry};
 
 use crate::log::Level;

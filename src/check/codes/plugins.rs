@@ -50,7 +50,6 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0550", "round robin without weight", "All stores have weight 0: none would get an event.", "<match a>\n  @type roundrobin\n  <store>\n    @type null\n    weight 0\n  </store>\n</match>"),
     row("FLM0551", "ignore_if_prev_success in the first store", "There is no store before it.", "<match a>\n  @type copy\n  <store ignore_if_prev_success>\n    @type null\n  </store>\n</match>"),
     row("FLM0552", "all stores ignore their errors", "With ignore_error everywhere nobody hears of a failure.", "<match a>\n  @type copy\n  <store ignore_error>\n    @type null\n  </store>\n</match>"),
-    row("FLM0601", "a parameter of elasticsearch that is not there yet", "Fluentd's plugin has it; flumen refuses it by name.", "<match a>\n  @type elasticsearch\n  template_name t\n</match>"),
     row("FLM0602", "signed requests", "<endpoint> of opensearch signs requests for AWS, which is not there yet.", "<endpoint>\n  url https://search.example\n</endpoint>"),
     row("FLM0603", "parameters that need not be set", "They say what is the case here anyway.", "reload_connections false"),
     row("FLM0604", "half of the credentials", "cloud_id needs cloud_auth or api_key, user needs password.", "user elastic"),
