@@ -355,16 +355,26 @@ impl Connection {
 
     /// Waits until a large message may be read on: not before there is room for it, and in turn where all of them take much memory.
     async fn grow(&mut self) -> Result<(), End> {
-        if !std::mem::replace(&mut self.may_grow, true)
-            && let Some(tag) = self.held.as_deref().and_then(|held| self.decoder.begun_tag(held))
-        {
-            drop(self.permit(&tag).await?);
-        }
+        let tag = self.held.as_deref().and_then(|held| self.decoder.begun_tag(held));
         let mut stop = self.shared.stop.clone();
-        tokio::select! {
-            biased;
-            turn = self.memory.turn() => turn.map_err(|TooMuch| End::Memory)?,
-            () = stop.wait() => return Ok(()),
+        loop {
+            if let Some(tag) = tag.as_ref().filter(|_| !self.may_grow) {
+                drop(self.permit(tag).await?);
+            }
+            self.may_grow = true;
+            let has_waited = tokio::select! {
+                biased;
+                waited = self.memory.turn() => waited.map_err(|TooMuch| End::Memory)?,
+                () = stop.wait() => return Ok(()),
+            };
+            let Some(tag) = tag.as_ref().filter(|_| has_waited) else { break };
+            // Meanwhile the room may have gone to others; nobody waits for room in his turn.
+            if let Ok(permit) = timeout(Duration::ZERO, self.permit(tag)).await {
+                drop(permit?);
+                break;
+            }
+            self.memory.end_turn();
+            self.may_grow = false;
         }
         // In one step to its whole length: growing by and by leaves as much memory behind again.
         let wanted = self.decoder.begun_len() + spare::READ_BYTES;

@@ -60,18 +60,18 @@ impl Held {
         self.bytes > FAIR_BYTES
     }
 
-    /// Waits until a large message may go on.
-    pub async fn turn(&mut self) -> Result<(), TooMuch> {
+    /// Waits until a large message may go on; whether it had to wait.
+    pub async fn turn(&mut self) -> Result<bool, TooMuch> {
         match &self.turn {
             Some((_, since)) if since.elapsed() > TURN_WAIT => return Err(TooMuch),
-            Some(_) => return Ok(()),
-            None if self.all.bytes.load(Ordering::Relaxed) <= SHARED_BYTES => return Ok(()),
+            Some(_) => return Ok(false),
+            None if self.all.bytes.load(Ordering::Relaxed) <= SHARED_BYTES => return Ok(false),
             None => {}
         }
         match timeout(TURN_WAIT, self.all.turns.acquire()).await {
             Ok(Ok(permit)) => {
                 self.turn = Some((permit, Instant::now()));
-                Ok(())
+                Ok(true)
             }
             _ => Err(TooMuch),
         }
