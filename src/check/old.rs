@@ -32,7 +32,7 @@ fn flat(subject: &Subject<'_>, element: &Element) {
             .map(|(param, name)| if param.key == *name { format!("'{name}'") } else { format!("'{}' (now '{name}')", param.key) })
             .collect();
         let message = format!("the form of version 0.12: today there is a <{section}> section for {}", moved.join(", "));
-        subject.note("FLM0751", params[0].0.span, message, "flumen convert --to v1 rewrites it");
+        subject.note("FLM0751", params[0].0.span, message, "move them into that section");
     }
 }
 
@@ -50,14 +50,7 @@ fn flat_grok(subject: &Subject<'_>, element: &Element, fluentd: bool) {
     let Some(param) = element.param("format").filter(|_| matches!(element.name.as_str(), "source" | "filter")) else { return };
     if matches!(value(param), Some("grok" | "multiline_grok")) && !element.has_section("parse") {
         let message = "no grok patterns: the flat form does not take them along".to_owned();
-        refused(
-            subject,
-            fluentd,
-            "FLM0752",
-            param.span,
-            message,
-            "write <parse> with '@type grok' and the patterns inside; flumen convert --to v1 does it",
-        );
+        refused(subject, fluentd, "FLM0752", param.span, message, "write <parse> with '@type grok' and the patterns inside");
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0736", "a placeholder without its chunk key", "A chunk has one value for each of its keys, and for nothing else: the placeholder stays in the name as it is.", "index_name app-${app}\n<buffer tag>\n</buffer>"),
     row("FLM0741", "a port that is taken", "Two inputs listen on one address; the second cannot start.", "<source>\n  @type forward\n</source>\n<source>\n  @type forward\n</source>"),
     row("FLM0742", "a path that is used twice", "Positions, buffers and files belong to one plugin each.", "pos_file /var/log/app.pos"),
-    row("FLM0751", "a flat parameter of version 0.12", "Buffers, parsers and formatters have sections of their own since version 0.14. The flat form works; flumen convert --to v1 rewrites it.", "<match a>\n  @type file\n  path /tmp/a\n  buffer_chunk_limit 8m\n</match>"),
+    row("FLM0751", "a flat parameter of version 0.12", "Buffers, parsers and formatters have sections of their own since version 0.14. The flat form works.", "<match a>\n  @type file\n  path /tmp/a\n  buffer_chunk_limit 8m\n</match>"),
     row("FLM0752", "flat grok parameters", "Fluentd 1.x moves 'format grok' into a <parse> section and leaves its patterns behind: it refuses the file. Flumen takes them along.", "<filter a>\n  @type parser\n  key_name log\n  format grok\n  grok_pattern %{COMBINEDAPACHELOG}\n</filter>"),
     row("FLM0753", "numbered rewrite rules", "Fluentd 1.x has dropped rewriterule1 and its like, and refuses the file. Flumen takes them.", "rewriterule1 level (.+) app.$1"),
     row("FLM0754", "grok patterns with :int only", "Fluentd leaves out each pattern that has it, and refuses a parser without patterns. Flumen takes int for integer.", "grok_pattern %{NUMBER:size:int}"),
