@@ -109,3 +109,16 @@ fn only_the_supervisor_touches_signals_and_only_config_reads_configurations() {
         assert!(!text.contains("signal::unix") || room_of(&path) == "supervisor", "{} touches signals", path.display());
     }
 }
+
+#[test]
+fn blocks_of_the_readmes_are_closed() {
+    for name in ["README.md", "benches/README.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let mut open = None;
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with("```")) {
+            assert!(open.is_none() || line.trim_end() == "```", "{name}:{}: the block of line {open:?} is not closed", number + 1);
+            open = if open.is_none() { Some(number + 1) } else { None };
+        }
+        assert_eq!(open, None, "{name}: the last block is not closed");
+    }
+}
