@@ -1,6 +1,6 @@
 //! `flumen check`: what is to be checked and how the report is shown. And the dry run of `--daemon` and `--dry-run`.
 
-use super::{EXIT_CONFIG, Options, load};
+use super::{EXIT_CONFIG, EXIT_USAGE, Options, load};
 use crate::check::render::{Format, render};
 use crate::check::{self, Report, Settings, Target, codes};
 use crate::config::{FileType, LoadOptions, Refused, Severity};
@@ -10,8 +10,6 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Wrong arguments, or nothing there to check.
-const EXIT_USAGE: u8 = 2;
 /// Folders below a given one are followed this deep.
 const MAX_DEPTH: usize = 16;
 
@@ -227,7 +225,8 @@ fn check_folder(folder: &Path, asked: &Asked, variables: &[(String, String)]) ->
     Ok(reports.into_iter().filter(|(file, _)| !included.contains(&real(file))).map(|(_, report)| report).collect())
 }
 
-fn find_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// The configurations in a folder and below it, in no order.
+pub(super) fn find_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() && depth < MAX_DEPTH {

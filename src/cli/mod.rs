@@ -4,6 +4,7 @@ mod buffer;
 mod check;
 mod daemon;
 mod explain;
+mod fmt;
 mod health;
 mod kept;
 mod load;
@@ -23,6 +24,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [FILE|DIR]...   say all that is wrong, or hardly meant, in configurations; run nothing
        flumen explain -c FILE TAG   the way of an event; or the configuration as a picture (flumen explain --help)
+       flumen fmt [--check | --write] [FILE|DIR|-]...
+                                    configurations in their canonical layout
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen health [URL | -c FILE | --port N]   ask a running one how it is
        flumen buffer ls|cat|verify|repair|export PATH
@@ -35,6 +38,8 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
 
 /// Exit code for wrong arguments and wrong configurations.
 pub const EXIT_CONFIG: u8 = 1;
+/// Exit code of the tools that keep 1 for an answer: wrong arguments, or a file that cannot be read.
+const EXIT_USAGE: u8 = 2;
 /// Exit code for faults while running that a restart will not mend.
 pub const EXIT_RUN: u8 = 2;
 
@@ -42,6 +47,7 @@ pub const EXIT_RUN: u8 = 2;
 pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => return check::run(rest),
+        Some((first, rest)) if first == "fmt" => return fmt::run(rest),
         Some((first, rest)) if first == "explain" => return explain::run(rest),
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),

@@ -10,6 +10,7 @@ mod diagnostics;
 mod dump;
 mod element;
 mod encoding;
+pub mod format;
 mod glob;
 mod include;
 mod json;

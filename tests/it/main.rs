@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod docker;
 mod durable;
+mod fmt;
 mod harness;
 mod held;
 mod hostile;

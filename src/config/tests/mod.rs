@@ -2,6 +2,7 @@
 
 mod compat;
 mod files;
+mod format;
 pub(crate) mod mutation;
 mod recovery;
 mod syntax;

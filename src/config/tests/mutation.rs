@@ -4,7 +4,7 @@ use super::super::{Diagnostics, FileType, LoadOptions, System, dump, load, rende
 use super::options;
 use std::time::{Duration, Instant};
 
-const SAMPLES: [&str; 5] = [
+pub(super) const SAMPLES: [&str; 5] = [
     "<source>\n  @type forward # c\n  port \"#{ENV['NUMBER'] || 24224}\"\n  bind '0.0.0.0'\n</source>\n<match a.** {b,c}.*>\n  @type copy\n  <store ignore_error>\n    @type stdout\n    <format>\n      @type json\n    </format>\n  </store>\n</match>\n",
     "<filter **>\n  @type record_transformer\n  keep_keys [\"a\", # c\n    \"b\"]\n  <record>\n    x ${tag}\n    y {\"a\": [1, 2.5e3, null], \"b\": \"#{ENV['NAME']}\"}\n    z \"a\\tb\\\n c\"\n    é 漢 # ключ\n  </record>\n</filter>\n",
     "@include nothing/*.conf\n<system>\n  workers 2\n  log_level info\n  <log>\n    format json\n  </log>\n</system>\r\n<label @X>\r\n  <match>\r\n    @type null\r\n  </match>\r\n</label>\r\n",
