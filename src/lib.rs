@@ -27,7 +27,7 @@
 //! | [`ruby`] | the part of Ruby that configurations embed and records are transformed by: read once, run within bounds |
 //! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
 //! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
-//! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output |
+//! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`], [`modifier`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output; what `record_modifier` does, as a filter and as an output |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
 //! | [`check`], [`supervisor`] | all that can be said about a configuration without running it; the life of the process |
@@ -77,6 +77,7 @@ pub mod forward;
 pub mod input;
 pub mod log;
 pub mod metrics;
+pub mod modifier;
 pub mod net;
 pub mod output;
 pub mod parser;

@@ -182,6 +182,7 @@ fn emitted(name: &str, element: &Element, tags: &Tags, sent: &mut Vec<(String, O
             }
         }
         "exec_filter" => sent.push((label.unwrap_or(name).to_owned(), text_of(element, "tag").map(Tags::of_template))),
+        "record_modifier" if element.name != "filter" => sent.push((label.unwrap_or(name).to_owned(), modified_tags(element))),
         "copy" | "roundrobin" => {}
         kind if element.name == "filter" || ENDS.contains(&kind) => {}
         // Some plugin of a gem: it may emit anything, here and elsewhere.
@@ -194,6 +195,11 @@ fn emitted(name: &str, element: &Element, tags: &Tags, sent: &mut Vec<(String, O
     }
     let stores = element.children.iter().filter(|child| matches!(child.name.as_str(), "store" | "secondary"));
     stores.for_each(|store| emitted(name, store, tags, sent));
+}
+
+/// What the output `record_modifier` makes of tags; not known where its Ruby has braces of its own.
+fn modified_tags(element: &Element) -> Option<Tags> {
+    text_of(element, "tag").filter(|tag| tag.matches("${").count() == tag.matches('}').count()).map(Tags::of_template)
 }
 
 /// Sections that an earlier `<match>` leaves nothing for.
@@ -348,9 +354,12 @@ fn rewritten(subject: &Subject<'_>, routers: &BTreeMap<&str, Router<'_>>) {
             let mut all = Vec::new();
             rewriters(rule.element, &mut all);
             let earlier: Vec<&Tags> = router.matches_before(at).iter().map(|rule| &rule.tags).collect();
-            for rewriter in all {
+            for rewriter in &all {
                 let same_tag_kept = ["remove_tag_prefix", "remove_tag_regexp"].iter().all(|key| text_of(rewriter, key).is_none());
-                for row in rewriter.children.iter().filter(|child| child.name == "rule") {
+                // `record_modifier` has one new tag, which stands in the section itself.
+                let rules = rewriter.children.iter().filter(|child| child.name == "rule");
+                let rows = rules.chain(Some(*rewriter).filter(|rewriter| kind_of(rewriter) == "record_modifier"));
+                for row in rows {
                     let (Some(tag), Some(param)) = (text_of(row, "tag"), row.param("tag")) else { continue };
                     let elsewhere = label_of(row).or(label_of(rewriter)).is_some_and(|label| label != *name);
                     let new = if same_tag_kept && matches!(tag, "${tag}" | "__TAG__") { rule.tags.clone() } else { Tags::of_template(tag) };
@@ -372,7 +381,7 @@ fn rewritten(subject: &Subject<'_>, routers: &BTreeMap<&str, Router<'_>>) {
 }
 
 fn rewriters<'e>(element: &'e Element, into: &mut Vec<&'e Element>) {
-    if kind_of(element) == "rewrite_tag_filter" {
+    if matches!(kind_of(element), "rewrite_tag_filter" | "record_modifier") {
         into.push(element);
     }
     element.children.iter().filter(|child| child.name == "store").for_each(|store| rewriters(store, into));

@@ -29,6 +29,20 @@ fn what_is_denied_is_an_error_and_what_is_allowed_is_not_said() {
 }
 
 #[test]
+fn tags_that_a_record_modifier_makes_are_known() {
+    let with = |tag: &str| {
+        let ends = "<match out.*>\n  @type null\n</match>\n<match other>\n  @type null\n</match>\n";
+        let text =
+            format!("<source>\n  @type sample\n  tag a.b\n</source>\n<match a.*>\n  @type record_modifier\n  tag {tag}\n</match>\n{ends}");
+        codes(&text, &quiet()).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    assert_eq!(with("out.${tag_parts[1]}"), ["FLM0713"], "nothing has the tag 'other'");
+    assert_eq!(with("${record['to']}"), [""; 0]);
+    assert_eq!(with("out.${record['to'].map { |t| t }}"), [""; 0], "braces of its own: it may be anything");
+    assert_eq!(with("a.c"), ["FLM0719", "FLM0713", "FLM0713"]);
+}
+
+#[test]
 fn broken_texts_are_checked_without_a_panic() {
     let text = include_str!("../../conf/docker-elasticsearch.conf");
     for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {

@@ -5,8 +5,9 @@ mod ruby_fields;
 mod template;
 
 use super::Filter;
-use crate::config::{Element, ParamValue, Refused};
+use crate::config::{Element, Refused};
 use crate::event::{Accessor, Batch, Event, EventTime, Record, Rejected, Scope, Tag, Value, ruby};
+use crate::modifier::{Failure, accessors};
 use crate::plugin::Context;
 use bumpalo::collections::Vec as BumpVec;
 use expand::Expander;
@@ -43,12 +44,6 @@ struct RecordTransformer {
     fields: Fields,
 }
 
-/// Why an event is not transformed: Ruby's class and words.
-pub(in crate::filter) struct Failure {
-    pub class: &'static str,
-    pub message: String,
-}
-
 /// Makes the filter.
 pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>, Refused> {
     let params = Params::read(element, context.diagnostics)?;
@@ -63,32 +58,6 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>
         Fields::Plain(Expander::new(&map, params.auto_typecast, element, context)?)
     };
     Ok(Box::new(RecordTransformer { params, removed, fields }))
-}
-
-/// Accessors of a parameter's list.
-pub(in crate::filter) fn accessors(keys: Option<&[String]>, element: &Element, context: &Context<'_>) -> Result<Vec<Accessor>, Refused> {
-    let keys = keys.unwrap_or_default().iter();
-    keys.map(|key| Accessor::parse(key).map_err(|why| context.refuse("FLM0441", element.span, format!("remove_keys: {why}")))).collect()
-}
-
-/// The parameters of all `<record>` sections; a later one of the same name wins, at the place of the first.
-pub(in crate::filter) fn record_params(element: &Element, context: &Context<'_>) -> Result<Vec<(String, Option<String>)>, Refused> {
-    let mut all: Vec<(String, Option<String>)> = Vec::new();
-    for param in element.sections("record").into_iter().flat_map(|section| &section.params) {
-        param.used.set(true);
-        let value = match &param.value {
-            ParamValue::Text(text) => Some(text.clone()),
-            ParamValue::Nil => None,
-            ParamValue::Default => {
-                return Err(context.refuse("FLM0442", param.value_span, format!("'{}' doesn't have default value", param.key)));
-            }
-        };
-        match all.iter_mut().find(|(key, _)| *key == param.key) {
-            Some((_, known)) => *known = value,
-            None => all.push((param.key.clone(), value)),
-        }
-    }
-    Ok(all)
 }
 
 impl Filter for RecordTransformer {

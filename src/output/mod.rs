@@ -5,6 +5,7 @@ pub mod elasticsearch;
 pub mod file;
 pub mod forward;
 pub mod null;
+pub mod record_modifier;
 pub mod relabel;
 pub mod rewrite_tag_filter;
 pub mod roundrobin;
@@ -131,6 +132,7 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         compat: &[Compat::Buffer],
         build: elasticsearch::build_opensearch,
     },
+    Plugin { name: "record_modifier", section: &record_modifier::Params::SECTION, compat: &[], build: record_modifier::build },
     Plugin { name: "relabel", section: &relabel::Params::SECTION, compat: &[], build: relabel::build },
     Plugin { name: "rewrite_tag_filter", section: &rewrite_tag_filter::Params::SECTION, compat: &[], build: rewrite_tag_filter::build },
     Plugin { name: "roundrobin", section: &roundrobin::Params::SECTION, compat: &[], build: roundrobin::build },

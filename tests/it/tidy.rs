@@ -10,7 +10,7 @@ const LEVELS: &[&[&str]] = &[
     &["ruby"],
     &["config"],
     &["plugin", "net"],
-    &["parser", "formatter", "buffer", "forward", "console"],
+    &["parser", "formatter", "buffer", "forward", "console", "modifier"],
     &["input", "filter", "output"],
     &["pipeline"],
     &["check", "supervisor"],

@@ -19,7 +19,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0462", "an expression without slashes", "Write it between slashes: /.../.", "<replace>\n  key a\n  expression x\n  replace y\n</replace>"),
     row("FLM0463", "an expression that does not compile", "The expression of a <replace> section.", "<replace>\n  key a\n  expression /(/\n  replace y\n</replace>"),
     row("FLM0464", "prepare_value is no Ruby", "It cannot be read.", "prepare_value (1"),
-    row("FLM0465", "a value that is no Ruby", "What stands in ${...} of a record cannot be read.", "<record>\n  a ${1 +}\n</record>"),
+    row("FLM0465", "a value that is no Ruby", "What stands in ${...} of a record, or of a tag, cannot be read.", "<record>\n  a ${1 +}\n</record>"),
     row("FLM0466", "prepare_value fails", "It raises an error when it is run, once, at the start.", "prepare_value raise 'x'"),
     row("FLM0467", "a prepared value that cannot be kept", "Numbers, strings, arrays and hashes can be kept from event to event.", "prepare_value @a = ObjectSpace"),
     row("FLM0470", "the mode of concat", "One of n_lines, multiline_start_regexp with its companions, and the partial_ parameters says how pieces belong together.", "<filter a>\n  @type concat\n  key log\n</filter>"),

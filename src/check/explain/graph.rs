@@ -105,6 +105,10 @@ impl Drawing {
                     self.ways.push((at, to.to_owned(), format!("tag {}", text_of(rule, "tag").unwrap_or_default())));
                 }
             }
+            "record_modifier" => {
+                let to = label_of(element).unwrap_or(router);
+                self.ways.push((at, to.to_owned(), format!("tag {}", text_of(element, "tag").unwrap_or_default())));
+            }
             _ => {}
         }
         for store in element.children.iter().filter(|child| matches!(child.name.as_str(), "store" | "secondary")) {

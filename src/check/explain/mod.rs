@@ -192,13 +192,16 @@ impl Walk<'_> {
                     self.output(depth + 1, label, store, event);
                 }
             }
-            "rewrite_tag_filter" => self.rewrite(depth, label, element, event),
+            "rewrite_tag_filter" | "record_modifier" => self.rewrite(depth, label, element, event),
             kind => self.say(depth, format!("ends in {kind}")),
         }
     }
 
     fn rewrite(&mut self, depth: usize, label: &str, element: &Element, event: &Passed) {
         let Some(records) = &event.records else {
+            if let Some(tag) = text_of(element, "tag") {
+                self.say(depth, format!("tag {tag} in {}", label_of(element).unwrap_or(label)));
+            }
             for rule in element.children.iter().filter(|child| child.name == "rule") {
                 let (key, pattern, tag) = (text_of(rule, "key"), text_of(rule, "pattern"), text_of(rule, "tag"));
                 let to = label_of(rule).or(label_of(element)).unwrap_or(label);
@@ -210,7 +213,11 @@ impl Walk<'_> {
         let stage = Stage::new(&self.plan.system);
         let sent = stage.output(element, label, &event.tag, records);
         if sent.is_empty() {
-            self.say(depth, "no rule fits: it is thrown away");
+            let nowhere = match kind_of(element) {
+                "record_modifier" => "it is rejected: its fields or its tag cannot be made",
+                _ => "no rule fits: it is thrown away",
+            };
+            self.say(depth, nowhere);
         }
         for (to, passed) in sent {
             self.router(depth, &to, &passed);

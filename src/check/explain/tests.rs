@@ -55,6 +55,17 @@ fn circles_have_an_end() {
 }
 
 #[test]
+fn a_record_modifier_leads_on_under_its_new_tag() {
+    let text = "<source>\n  @type sample\n  tag a\n</source>\n<match a>\n  @type record_modifier\n  tag b.${record['x']}\n  remove_keys x\n  @label @B\n</match>\n<label @B>\n  <match b.**>\n    @type stdout\n  </match>\n</label>\n";
+    let way = explain(&plan(&text.replace("  remove_keys x\n", "")), "a", Some("{\"x\":1}")).unwrap();
+    assert!(way.contains("@B, tag b.1") && way.contains("ends in stdout"), "{way}");
+    assert!(explain(&plan(text), "a", None).unwrap().contains("tag b.${record['x']} in @B"));
+    let broken = text.replace("b.${record['x']}", "${record['x']}");
+    assert!(explain(&plan(&broken), "a", Some("{\"x\":1}")).unwrap().contains("it is rejected"));
+    assert!(graph(&plan(text), Picture::Dot).contains("tag b.${record['x']}"));
+}
+
+#[test]
 fn pictures_hold_every_section_and_way() {
     let dot = graph(&plan(CONFIG), Picture::Dot);
     assert!(dot.starts_with("digraph") && dot.trim_end().ends_with('}'), "{dot}");

@@ -1,9 +1,9 @@
 //! Fields from Ruby: `${...}` holds code, read once and run for each event.
 
-use super::Failure;
 use super::template::{Field, Fixed};
 use crate::config::{Refused, Span};
 use crate::event::{Event, Record, Scope, Tag, Value as EventValue, intern};
+use crate::modifier::Failure;
 use crate::plugin::Context;
 use crate::ruby::{Environment, Moment, Program, Raised, Value, from_record, to_event, to_fields};
 use bumpalo::Bump;

@@ -3,6 +3,7 @@
 use crate::config::{Element, Refused};
 use crate::event::json::{Document, Engine, read as read_json};
 use crate::event::{Record, Value};
+use crate::modifier::record_params;
 use crate::plugin::Context;
 use bumpalo::Bump;
 
@@ -52,7 +53,7 @@ impl Fixed {
 
 /// The fields that an element's `<record>` sections set.
 pub(super) fn read(element: &Element, context: &Context<'_>) -> Result<Vec<(String, Field)>, Refused> {
-    let params = super::record_params(element, context)?;
+    let params = record_params(element, context)?;
     let field = |value: Option<String>| match value {
         None => Field::Fixed(Fixed::Nil),
         Some(text) if text.starts_with(['{', '[']) => json(&text).unwrap_or_else(|| {

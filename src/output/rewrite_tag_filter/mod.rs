@@ -169,4 +169,4 @@ impl SyncOutput for RewriteTagFilter {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::output) mod tests;

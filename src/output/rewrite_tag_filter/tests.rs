@@ -1,11 +1,10 @@
 //! Configuration and events in; new tags, ways and faults out.
 
-use super::build;
 use crate::config::{Diagnostics, Element, LoadOptions, Refused, Span, System, load};
 use crate::event::json::{Document, Engine, Style, read, write_record};
 use crate::event::{Batch, Event, EventTime, Scope, Scratch, Tag};
 use crate::log::PluginLog;
-use crate::output::{Output, SyncOutput};
+use crate::output::{OUTPUTS, Output, SyncOutput};
 use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Route, Sink};
 use bumpalo::collections::Vec as BumpVec;
 use std::sync::{Arc, Mutex, Weak};
@@ -37,9 +36,16 @@ impl Route for Notes {
     }
 }
 
-struct Rig {
+pub(in crate::output) struct Rig {
     own: Arc<Notes>,
     label: Arc<Notes>,
+}
+
+impl Rig {
+    /// What came by the way without a label.
+    pub(in crate::output) fn notes(&self) -> Vec<String> {
+        self.own.lines.lock().unwrap().clone()
+    }
 }
 
 fn way_to(route: &Arc<Notes>) -> Emitter {
@@ -65,26 +71,37 @@ impl Host for Rig {
 }
 
 fn output(rig: &Rig, lines: &str) -> Result<Box<dyn SyncOutput>, String> {
+    output_of("rewrite_tag_filter", rig, lines)
+}
+
+/// An output of this type that sends events on by the ways of the rig.
+pub(in crate::output) fn output_of(kind: &str, rig: &Rig, lines: &str) -> Result<Box<dyn SyncOutput>, String> {
     let diagnostics = Diagnostics::new();
-    let text = format!("<match **>\n@type rewrite_tag_filter\n{lines}\n</match>\n");
+    let text = format!("<match **>\n@type {kind}\n{lines}\n</match>\n");
     let root = load(&LoadOptions::for_text("test", &text), &diagnostics).expect("syntax");
     let system = System::read(&Element::new("system", "", Span::default()), &diagnostics).expect("defaults");
     let context = Context { diagnostics: &diagnostics, system: &system, id: "test", log: &PluginLog::default(), host: rig };
-    match build(root.sections("match")[0], &context) {
+    let row = OUTPUTS.iter().find(|row| row.name == kind).expect("registered");
+    match (row.build)(root.sections("match")[0], &context) {
         Ok(Output::Sync(output)) => Ok(output),
         Ok(Output::Buffered(_)) => panic!("it has no buffer"),
         Err(_) => Err(diagnostics.findings().into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; ")),
     }
 }
 
-fn rig() -> Rig {
+pub(in crate::output) fn rig() -> Rig {
     Rig { own: Arc::default(), label: Arc::new(Notes { name: "@THERE ", ..Notes::default() }) }
 }
 
 /// What comes out for these records, sent as one batch under a tag: emits, then rejected events, then a failure.
 fn run_as(lines: &str, tag: &str, coalesced: bool, records: &[&str]) -> Vec<String> {
+    run_of("rewrite_tag_filter", lines, tag, coalesced, records)
+}
+
+/// The same of an output of this type.
+pub(in crate::output) fn run_of(kind: &str, lines: &str, tag: &str, coalesced: bool, records: &[&str]) -> Vec<String> {
     let rig = rig();
-    let output = output(&rig, lines).expect("valid");
+    let output = output_of(kind, &rig, lines).expect("valid");
     let scratch = Scratch::take();
     let scope = scratch.scope();
     let mut events = BumpVec::new_in(scope.bump());

@@ -1,8 +1,8 @@
 //! Fields from text with Ruby in it; each sees what the ones before it have set.
 
+use super::Failure;
 use crate::config::{Element, Refused, Span};
 use crate::event::{Event, Scope, Tag, Value as EventValue, intern};
-use crate::filter::record_transformer::Failure;
 use crate::plugin::Context;
 use crate::ruby::{Environment, Kept, Moment, Program, Raised, Value, from_event, from_record, to_event, to_fields};
 use std::sync::{Mutex, PoisonError};
@@ -129,6 +129,21 @@ impl Run<'_> {
         }
         event.record = crate::event::Record::from_vec(to_fields(&hash.borrow(), scope.bump()));
         result
+    }
+
+    /// The first value for one event, without setting anything; `None` where the tag alone decides.
+    pub fn first<'a>(&mut self, scope: &Scope<'a>, event: Option<&Event<'a>>) -> Result<EventValue<'a>, Failure> {
+        match self.expander.fields.first() {
+            Some((_, Made::Constant(text))) => Ok(EventValue::Str(text.as_bytes())),
+            Some((_, Made::Code(program))) => {
+                if let Some(event) = event {
+                    self.given[1] = Value::time(Moment::event(event.time));
+                    self.given[2] = from_record(event.record.fields());
+                }
+                self.run(program, 0).map(|value| to_event(&value, scope.bump()))
+            }
+            Some((_, Made::Nil)) | None => Ok(EventValue::Nil),
+        }
     }
 
     fn run(&self, program: &Program, at: usize) -> Result<Value, Failure> {
