@@ -20,6 +20,8 @@ use tokio::time::Instant;
 
 /// Blocks that are kept for chunks to come: what one flush thread turns over.
 const POOLED_BLOCKS: usize = 4;
+/// Memory to read a part of a long chunk into: parts of 8 MB, and the frame that goes past that.
+const PART_BLOCK_BYTES: usize = 10 << 20;
 /// A chunk larger than this gives its memory back to the system at once.
 const POOLED_BLOCK_BYTES: usize = 16 << 20;
 
@@ -282,6 +284,11 @@ impl Stage {
         let inside = self.lock();
         let records = inside.open.values().map(|open| open.chunk.records as u64).sum();
         (inside.by_slice.iter().map(|(slice, _)| *slice).collect(), records)
+    }
+
+    /// Memory for a chunk of so many bytes, or for a part of it, that is to be read.
+    pub fn block(&self, bytes: u64) -> Vec<u8> {
+        self.lock().pool.block(bytes.min(PART_BLOCK_BYTES as u64) as usize)
     }
 
     /// Takes back the memory of a chunk that is delivered.

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The disk is read in windows, so many for a part, or of one frame where that is longer.
 const WINDOWS_A_PART: usize = 8;
+/// How reading fails where the places of a chunk were given up for copies of them meanwhile. No disk fails like that.
+const MOVED: io::ErrorKind = io::ErrorKind::Interrupted;
 
 /// Where a part of what was read last stood in the chunk.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ struct Reading<'r> {
     spans: Vec<Span>,
     limit: usize,
     is_packed: bool,
+    /// [`Live::moves`](super::state::Live::moves) when its places were looked up.
+    moves: u32,
 }
 
 impl Reading<'_> {
@@ -100,28 +104,17 @@ struct ReadTo {
 
 impl Stored for LogChunk {
     fn read(&self, chunk: &mut Chunk) -> io::Result<bool> {
-        chunk.bytes.clear();
-        chunk.records = 0;
-        chunk.sources.clear();
-        let (places, remaining, moves) = {
-            let state = self.log.shared.lock();
-            let Some(live) = state.chunks.get(&self.number) else { return Ok(false) };
-            (live.places.clone(), live.remaining.clone(), live.moves)
-        };
-        let limit = if self.is_packed { self.log.shared.options.part_bytes } else { usize::MAX };
-        let mut reading = Reading { chunk, remaining, spans: Vec::new(), limit, is_packed: self.is_packed };
-        let mut to = ReadTo { moves, ..ReadTo::default() };
-        for place in &places {
-            to.bytes = self.read_place(place, &mut reading)?;
-            if to.bytes < place.length {
-                break;
+        loop {
+            chunk.bytes.clear();
+            chunk.records = 0;
+            chunk.sources.clear();
+            let Some(snapshot) = self.snapshot() else { return Ok(false) };
+            match self.read_from(chunk, &snapshot) {
+                // It was copied to the end of the log meanwhile: it is there now.
+                Err(error) if error.kind() == MOVED => {}
+                read => return read,
             }
-            to.places += 1;
-            to.bytes = 0;
         }
-        let has_more = to.places < places.len();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (reading.spans, to);
-        Ok(has_more)
     }
 
     fn keep(&self, remaining: &[Range<usize>]) {
@@ -178,25 +171,69 @@ fn in_chunk(spans: &[Span], ranges: &[Range<usize>]) -> Vec<Range<u64>> {
     found
 }
 
+/// Where a chunk is at a time.
+pub(super) struct Snapshot {
+    places: Vec<Place>,
+    remaining: Option<Remaining>,
+    moves: u32,
+}
+
 impl LogChunk {
+    /// Where it is now; `None` where it is done with.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+        let state = self.log.shared.lock();
+        let live = state.chunks.get(&self.number)?;
+        Some(Snapshot { places: live.places.clone(), remaining: live.remaining.clone(), moves: live.moves })
+    }
+
+    /// Reads what is to be delivered next; an error of kind [`MOVED`] where it is no longer there.
+    pub(super) fn read_from(&self, chunk: &mut Chunk, snapshot: &Snapshot) -> io::Result<bool> {
+        let Snapshot { places, remaining, moves } = snapshot;
+        let limit = if self.is_packed { self.log.shared.options.part_bytes } else { usize::MAX };
+        let mut reading =
+            Reading { chunk, remaining: remaining.clone(), spans: Vec::new(), limit, is_packed: self.is_packed, moves: *moves };
+        let mut to = ReadTo { moves: *moves, ..ReadTo::default() };
+        let mut window = Window::default();
+        for place in places {
+            to.bytes = self.read_place(place, &mut reading, &mut window)?;
+            if to.bytes < place.length {
+                break;
+            }
+            to.places += 1;
+            to.bytes = 0;
+        }
+        let has_more = to.places < places.len();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (reading.spans, to);
+        Ok(has_more)
+    }
+
+    fn has_moved(&self, moves: u32) -> bool {
+        self.log.shared.lock().chunks.get(&self.number).is_none_or(|live| live.moves != moves)
+    }
+
     /// Reads the frames of one place, a window at a time; how many bytes of it were read, which is less where there is enough.
-    fn read_place(&self, place: &Place, reading: &mut Reading<'_>) -> io::Result<u32> {
+    fn read_place(&self, place: &Place, reading: &mut Reading<'_>, window: &mut Window) -> io::Result<u32> {
         let shared = &self.log.shared;
         let usual = (shared.options.part_bytes / WINDOWS_A_PART) as u32;
-        let (mut at, mut window) = (0, usual);
+        let (mut at, mut length) = (0, usual);
+        window.keep_from(window.filled);
         while at < place.length {
-            let part = Place { start: place.start + at, length: window.min(place.length - at), ..*place };
-            let (bytes, salt) = match shared.read_place(&part) {
+            let part = Place { start: place.start + at, length: length.min(place.length - at), ..*place };
+            let salt = match window.fill(shared, &part) {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
+                    if self.has_moved(reading.moves) {
+                        return Err(MOVED.into());
+                    }
                     shared.report_missing(&part, &error);
                     return Ok(place.length);
                 }
                 read => read?,
             };
-            window = usual;
+            length = usual;
+            let bytes = &window.bytes[..window.filled];
             let mut next = at + part.length;
             let is_last = next == place.length;
-            for found in Frames::new(&bytes, salt) {
+            for found in Frames::new(bytes, salt) {
                 match found {
                     Found::Frame(frame) if frame.header.kind == Kind::Events && frame.header.chunk == self.number => {
                         if !reading.take(&frame)? {
@@ -208,16 +245,45 @@ impl LogChunk {
                     Found::Damage(range, header)
                         if !is_last && range.end == bytes.len() && (range.start > 0 || part.length < length_of(header)) =>
                     {
-                        window = length_of(header).max(usual);
+                        length = length_of(header).max(usual);
                         next = at + range.start as u32;
                         break;
                     }
                     Found::Damage(range, _) => shared.report_damage(&part, &bytes[range.clone()], range.start),
                 }
             }
+            window.keep_from((next - at) as usize);
             at = next;
         }
         Ok(place.length)
+    }
+}
+
+/// What is read of a place at once. Its memory is used again for the next one, so that it is set to zero only once.
+#[derive(Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// How many of them are read.
+    filled: usize,
+}
+
+impl Window {
+    /// Keeps what was read from there on, as the start of the next window.
+    fn keep_from(&mut self, start: usize) {
+        self.bytes.copy_within(start..self.filled, 0);
+        self.filled -= start;
+    }
+
+    /// Reads what it does not have yet of this part of a segment; the salt of the segment.
+    fn fill(&mut self, shared: &Shared, part: &Place) -> io::Result<u32> {
+        let length = part.length as usize;
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        let kept = self.filled.min(length);
+        let more = Place { start: part.start + kept as u32, length: (length - kept) as u32, ..*part };
+        self.filled = length;
+        shared.fill_from(&more, &mut self.bytes[kept..length])
     }
 }
 
@@ -229,27 +295,32 @@ fn length_of(header: Option<Header>) -> u32 {
 impl Shared {
     /// The bytes of a place, and the salt of its segment.
     pub(super) fn read_place(&self, place: &Place) -> io::Result<(Vec<u8>, u32)> {
-        let (start, end) = (place.start as usize, (place.start + place.length) as usize);
-        let mut bytes = Vec::with_capacity(end - start);
-        let name = {
+        let mut bytes = vec![0; place.length as usize];
+        let salt = self.fill_from(place, &mut bytes)?;
+        Ok((bytes, salt))
+    }
+
+    /// Fills `bytes` from a place of that length; gives the salt of its segment.
+    fn fill_from(&self, place: &Place, bytes: &mut [u8]) -> io::Result<u32> {
+        let (start, end) = (place.start as usize, place.start as usize + bytes.len());
+        let (name, on_disk) = {
             let state = self.lock();
             let Some(name) = state.segment_name(place.segment) else { return Err(io::ErrorKind::NotFound.into()) };
             let in_memory = state.tail.first_in_memory(place.segment).unwrap_or(end).clamp(start, end);
-            bytes.resize(in_memory - start, 0);
-            while start + bytes.len() < end {
-                let Some(part) = state.tail.part(place.segment, start + bytes.len(), end) else {
+            let mut at = in_memory;
+            while at < end {
+                let Some(part) = state.tail.part(place.segment, at, end) else {
                     return Err(io::Error::other("a part of the buffer is neither in memory nor on the disk"));
                 };
-                bytes.extend_from_slice(&part);
-            }
-            if in_memory == start {
-                return Ok((bytes, name.salt));
+                bytes[at - start..at - start + part.len()].copy_from_slice(part);
+                at += part.len();
             }
             (name, in_memory - start)
         };
-        let (name, on_disk) = name;
-        let file = self.disk.open(&self.location.segment(name))?;
-        file.read_at(&mut bytes[..on_disk], start as u64)?;
-        Ok((bytes, name.salt))
+        if on_disk > 0 {
+            let file = self.disk.open(&self.location.segment(name))?;
+            file.read_at(&mut bytes[..on_disk], start as u64)?;
+        }
+        Ok(name.salt)
     }
 }

@@ -10,6 +10,11 @@ use std::sync::Arc;
 /// Frames of one chunk that follow each other become one, up to this size: a fault of the disk costs no more than that.
 const MERGED_BYTES: usize = 64 << 10;
 
+/// Memory of so many blocks is kept for the next ones while there is something to write: one is filled while another is written.
+const SPARE_BLOCKS: usize = 2;
+/// A block that grew past this is given back rather than kept.
+const SPARE_BLOCK_BYTES: usize = 2 << 20;
+
 /// Bytes of a segment, from a place on.
 #[derive(Debug)]
 pub struct Block {
@@ -50,6 +55,8 @@ pub struct Tail {
     filling: Vec<Block>,
     /// What the writer has and may have to write again.
     pub writing: Vec<Arc<Block>>,
+    /// Memory of blocks that are written.
+    spare: Vec<Vec<u8>>,
     last: Option<Last>,
     /// Bytes in `filling`.
     waiting: usize,
@@ -157,7 +164,7 @@ impl Tail {
         };
         let follows = self.filling.last().is_some_and(|block| block.segment == *name);
         if !follows {
-            self.filling.push(Block { segment: *name, start: *length, bytes: Vec::new() });
+            self.filling.push(Block { segment: *name, start: *length, bytes: self.spare.pop().unwrap_or_default() });
         }
         let place = Place { segment: name.number, start: *length as u32, length: header.frame_bytes() as u32 };
         if let Some(block) = self.filling.last_mut() {
@@ -179,15 +186,28 @@ impl Tail {
         taken
     }
 
-    /// Forgets what need not be written again; gives back memory for new blocks.
+    /// Forgets what need not be written again; its memory is for new blocks.
     pub fn written(&mut self) {
-        self.writing.clear();
+        for block in std::mem::take(&mut self.writing) {
+            if self.spare.len() < SPARE_BLOCKS
+                && let Ok(Block { mut bytes, .. }) = Arc::try_unwrap(block)
+                && bytes.capacity() <= SPARE_BLOCK_BYTES
+            {
+                bytes.clear();
+                self.spare.push(bytes);
+            }
+        }
     }
 
-    /// A copy of what of a range of a segment is in memory, from its start on.
-    pub fn part(&self, segment: u32, start: usize, end: usize) -> Option<Vec<u8>> {
+    /// Gives up the memory that is kept for new blocks.
+    pub fn rest(&mut self) {
+        self.spare = Vec::new();
+    }
+
+    /// What of a range of a segment is in memory, from its start on; never empty.
+    pub fn part(&self, segment: u32, start: usize, end: usize) -> Option<&[u8]> {
         let blocks = self.writing.iter().map(AsRef::as_ref).chain(&self.filling);
-        blocks.filter_map(|block| block.part(segment, start, end)).next().map(<[u8]>::to_vec)
+        blocks.filter_map(|block| block.part(segment, start, end)).find(|part| !part.is_empty())
     }
 
     /// Where the memory of a segment begins: what is before that place is written.

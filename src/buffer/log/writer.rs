@@ -81,6 +81,9 @@ impl Writer {
                 gathering_since = Some(now);
             }
             let until = [gathering_since.map(|since| since + LAZY_WAIT), sync_due].into_iter().flatten().min();
+            if until.is_none() {
+                state.tail.rest();
+            }
             // While it gathers, only what is urgent wakes it.
             state.writer_waits = true;
             state = shared.wait_for_work(state, until.map(|until| until.saturating_duration_since(now)));
@@ -125,6 +128,8 @@ impl Writer {
         if self.complained.take().is_some() {
             crate::warning!("the buffer can be written again path={:?}", self.shared.location.folder);
         }
+        // Nobody else has them now: their memory can be used again.
+        job.blocks.clear();
         self.finish(&job);
         true
     }

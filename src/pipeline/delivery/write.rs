@@ -81,6 +81,9 @@ impl Delivery {
             };
         }
         let (counted, records) = (waiting.counted, waiting.records() as u64);
+        if waiting.chunk.bytes.capacity() == 0 {
+            waiting.chunk.bytes = self.stage.block(counted);
+        }
         let opening = tokio::task::spawn_blocking(move || {
             let opened = waiting.open();
             (waiting, opened)

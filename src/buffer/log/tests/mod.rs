@@ -247,6 +247,28 @@ fn a_chunk_that_waits_does_not_keep_what_came_after_it() {
 }
 
 #[test]
+fn a_chunk_that_is_copied_while_it_is_read_is_read_where_it_went() {
+    let disk = SimDisk::default();
+    let rig = open(&disk);
+    let stuck = rig.log.begin(&head("stuck"));
+    rig.append(stuck, 0..20, None);
+    rig.log.close_chunk(stuck);
+    let chunk = rig.chunk(stuck);
+    let before = chunk.snapshot().unwrap();
+    for round in 0..300 {
+        let chunk = rig.log.begin(&head("other"));
+        rig.append(chunk, 0..20, None);
+        acked(&rig.append_acked(chunk, [round]));
+        rig.chunk(chunk).done();
+    }
+    until("the old segments to go", || disk.used() < 5 * SEGMENT_BYTES);
+    let mut read = Chunk::new(ChunkKeys::default());
+    assert_eq!(chunk.read_from(&mut read, &before).map_err(|error| error.kind()), Err(std::io::ErrorKind::Interrupted));
+    assert!(rig.damage.lock().unwrap().is_empty());
+    assert_eq!(rig.read(stuck), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
 fn compressed_events_come_back() {
     for compress in [Compress::Gzip, Compress::Zstd] {
         let disk = SimDisk::default();
