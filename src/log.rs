@@ -3,13 +3,16 @@
 //! Lines go through a bounded queue to a thread of their own, so that a stuck terminal or pipe stops nobody. This is not where events go.
 
 mod repeats;
+mod rotation;
 
 pub use repeats::set_intervals;
+pub use rotation::{Period, Rotation};
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -116,6 +119,7 @@ static IS_FILE: AtomicBool = AtomicBool::new(false);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
 static TIME_FORMAT: Mutex<Option<String>> = Mutex::new(None);
+static ROTATION: Mutex<Option<Rotation>> = Mutex::new(None);
 static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
 /// Sets the least severe level that is written.
@@ -135,10 +139,21 @@ pub fn set_time_format(format: &str) {
     }
 }
 
-/// Sends all further lines to a file in place of standard error.
-pub fn set_file(file: std::fs::File) {
+/// Sends all further lines to a file in place of standard error, which is rotated if [`set_rotation`] says so.
+pub fn set_file(path: &Path, file: std::fs::File) {
     IS_FILE.store(true, Ordering::Relaxed);
-    let _ = queue().send(Message::Target(Box::new(file)));
+    let target: Box<dyn Write + Send> = match ROTATION.lock().ok().and_then(|rotation| *rotation) {
+        Some(rotation) => Box::new(rotation::Rotating::new(path, file, rotation, &jiff::Zoned::now())),
+        None => Box::new(file),
+    };
+    let _ = queue().send(Message::Target(target));
+}
+
+/// Sets when the file is rotated, from the next time on that it is opened.
+pub fn set_rotation(rotation: Option<Rotation>) {
+    if let Ok(mut slot) = ROTATION.lock() {
+        *slot = rotation;
+    }
 }
 
 /// Whether the log goes to a file.

@@ -1,8 +1,10 @@
 //! From the options to a built pipeline: the part that a dry run and a real one have in common.
 
 use super::Options;
-use crate::config::{self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, Seconds, Severity, System, SystemLog};
-use crate::log::{self, Format, Level};
+use crate::config::{
+    self, Diagnostics, Element, FileType, LoadOptions, LogFormat, Refused, RotateAge, Seconds, Severity, System, SystemLog,
+};
+use crate::log::{self, Format, Level, Period, Rotation};
 use crate::metrics::Process;
 use crate::pipeline::{self, Pipeline, Predecessor};
 use crate::supervisor::Endpoint;
@@ -40,6 +42,7 @@ pub struct LogSetup {
     time_format: String,
     /// For how long a line is not said again: right after itself, and at all.
     quiet: (Option<Duration>, Option<Duration>),
+    rotation: Option<Rotation>,
     /// The file; standard error without one.
     pub path: Option<PathBuf>,
 }
@@ -48,6 +51,7 @@ pub struct LogSetup {
 pub fn load(options: &Options) -> Result<Loaded, Refused> {
     options.level().into_iter().for_each(log::set_level);
     if let Some(path) = &options.log {
+        log::set_rotation(rotation(options, None));
         open_log(path)?;
     }
     options.remarks.iter().for_each(|remark| crate::warning!("{remark}"));
@@ -89,7 +93,7 @@ fn read_and_build(
     options.override_system(&mut system);
     let log = LogSetup::of(options, &system, SystemLog::of(&root, diagnostics)?)?;
     if before.is_none() {
-        log.apply(options.log.is_none())?;
+        log.apply(options.log.is_none() || log.rotation.is_some())?;
     }
     if options.without_source || system.without_source == Some(true) {
         crate::info!("'--without-source' is applied. Ignore <source> sections");
@@ -171,7 +175,7 @@ fn load_options(options: &Options) -> Result<LoadOptions, String> {
 fn open_log(path: &Path) -> Result<(), Refused> {
     match crate::supervisor::open_log(path) {
         Ok(file) => {
-            log::set_file(file);
+            log::set_file(path, file);
             Ok(())
         }
         Err(error) => {
@@ -184,12 +188,6 @@ fn open_log(path: &Path) -> Result<(), Refused> {
 impl LogSetup {
     /// What `<system>` says about the log, unless the command line says otherwise.
     fn of(options: &Options, system: &System, own: SystemLog) -> Result<LogSetup, Refused> {
-        if own.rotate_age.is_some() || own.rotate_size.is_some() {
-            crate::error!(
-                "rotate_age and rotate_size of <log> are not supported: rotate the log from outside, for instance by logrotate and SIGUSR1"
-            );
-            return Err(Refused);
-        }
         let format = match own.format {
             LogFormat::Text => Format::Text,
             LogFormat::Json => Format::Json,
@@ -197,6 +195,7 @@ impl LogSetup {
         let level = options.level().or(Level::parse(system.log_level.word()));
         let quiet = [system.ignore_repeated_log_interval, system.ignore_same_log_interval].map(|interval| interval.map(Seconds::duration));
         Ok(LogSetup {
+            rotation: rotation(options, Some(&own)),
             level,
             format,
             time_format: own.time_format,
@@ -211,10 +210,26 @@ impl LogSetup {
         log::set_format(self.format);
         log::set_time_format(&self.time_format);
         log::set_intervals(self.quiet.0, self.quiet.1);
+        log::set_rotation(self.rotation);
         match &self.path {
             Some(path) if opens => open_log(path),
             _ => Ok(()),
         }
+    }
+}
+
+/// When the log file is rotated: what the command line says comes first.
+fn rotation(options: &Options, own: Option<&SystemLog>) -> Option<Rotation> {
+    let age = options.log_rotate_age.clone().or_else(|| own?.rotate_age.clone());
+    let bytes = options.log_rotate_size.or_else(|| own?.rotate_size.map(|size| size.0));
+    match age {
+        Some(RotateAge::Period(word)) => Some(Rotation::Time(match word.as_str() {
+            "daily" => Period::Daily,
+            "weekly" => Period::Weekly,
+            _ => Period::Monthly,
+        })),
+        Some(RotateAge::Files(files)) => Some(Rotation::by_size(Some(files), bytes)),
+        None => bytes.map(|bytes| Rotation::by_size(None, Some(bytes))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The options, as one table: parsing and help are loops over it.
 
-use crate::config::{MAX_WORKERS, Seconds, System};
+use crate::config::{FromLiteral, MAX_WORKERS, RotateAge, Seconds, System};
 use crate::log::Level;
 use std::path::PathBuf;
 
@@ -33,6 +33,10 @@ pub struct Options {
     pub emit_error_log_interval: Option<f64>,
     /// `--enable-size-metrics`.
     pub size_metrics: bool,
+    /// `--log-rotate-age`.
+    pub log_rotate_age: Option<RotateAge>,
+    /// `--log-rotate-size`, in bytes.
+    pub log_rotate_size: Option<u64>,
     /// `--umask`, octal.
     pub umask: Option<u32>,
     /// `-v` counts up, `-q` down.
@@ -185,8 +189,8 @@ static FLAGS: &[Flag] = &[
     Flag { names: &["--conf-encoding"], value: Some("NAME"), doc: "only utf-8", effect: Effect::Set(|v, _o| if v.eq_ignore_ascii_case("utf-8") { Ok(()) } else { Err("configurations are read as utf-8".to_owned()) }) },
     Flag { names: &["--user"], value: Some("USER"), doc: "not supported: start flumen as that user", effect: Effect::Refuse("start flumen as that user, for instance by User= of systemd") },
     Flag { names: &["--group"], value: Some("GROUP"), doc: "not supported: start flumen in that group", effect: Effect::Refuse("start flumen in that group, for instance by Group= of systemd") },
-    Flag { names: &["--log-rotate-age"], value: Some("AGE"), doc: "not supported: use logrotate", effect: Effect::Refuse("rotate the log from outside, for instance by logrotate") },
-    Flag { names: &["--log-rotate-size"], value: Some("BYTES"), doc: "not supported: use logrotate", effect: Effect::Refuse("rotate the log from outside, for instance by logrotate") },
+    Flag { names: &["--log-rotate-age"], value: Some("AGE"), doc: "how many files of the log are kept, or daily, weekly, monthly", effect: Effect::Set(|v, o| { o.log_rotate_age = Some(RotateAge::from_literal(v, true)?); Ok(()) }) },
+    Flag { names: &["--log-rotate-size"], value: Some("BYTES"), doc: "from which size on the log is rotated", effect: Effect::Set(|v, o| { o.log_rotate_size = Some(v.parse().map_err(|_| "expected a number of bytes".to_owned())?); Ok(()) }) },
     Flag { names: &["--with-source-only"], value: None, doc: "not supported", effect: Effect::Refuse("inputs are never run without outputs") },
     Flag { names: &["-s", "--setup"], value: Some("DIR"), doc: "not supported", effect: Effect::Refuse("start from one of the files in conf/") },
 ];

@@ -186,7 +186,7 @@ impl Life {
     fn reopen_log(&self) {
         let Some(path) = &self.settings.log else { return };
         match open_log(path) {
-            Ok(file) => crate::log::set_file(file),
+            Ok(file) => crate::log::set_file(path, file),
             Err(error) => crate::error!("cannot reopen the log: error={:?}", format!("{error:#}")),
         }
     }
