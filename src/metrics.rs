@@ -27,6 +27,11 @@ impl Count {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Sets what is no count of things done, but of things that are there.
+    pub fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
     /// The count so far, which begins anew.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
@@ -52,7 +57,7 @@ pub struct InputCounters {
     pub invalid_messages: Count,
 }
 
-/// Counters of a filter: received and added is emitted, dropped and rejected.
+/// Counters of a filter: received and added is emitted, dropped, rejected, held and released.
 #[derive(Debug, Default)]
 pub struct FilterCounters {
     /// Events that came in.
@@ -65,8 +70,12 @@ pub struct FilterCounters {
     pub emit_size: Count,
     /// Events that it sent to `@ERROR`.
     pub rejected_records: Count,
-    /// Events that it took out (or holds back, where it joins events).
+    /// Events that it took out, or joined to others.
     pub dropped_records: Count,
+    /// Events that it holds from batch to batch at the moment.
+    pub held_records: Count,
+    /// Events that it held and let go by another way than with a batch: to a label, or to `@ERROR` when their time was over.
+    pub released_records: Count,
 }
 
 impl FilterCounters {
@@ -79,6 +88,15 @@ impl FilterCounters {
         let added = added.max((emitted + rejected).saturating_sub(received));
         self.added_records.add(added as u64);
         self.dropped_records.add((received + added - emitted - rejected) as u64);
+    }
+
+    /// Says what a filter holds and how many events it has released so far: what is neither has been joined to other events.
+    pub fn settle(&self, held: u64, released: u64) {
+        self.held_records.set(held);
+        self.released_records.set(released);
+        let received = self.received_records.get() + self.added_records.get();
+        let elsewhere = self.emit_records.get() + self.rejected_records.get() + held + released;
+        self.dropped_records.set(received.saturating_sub(elsewhere));
     }
 }
 
@@ -170,6 +188,16 @@ mod tests {
             let (left, right) = sums(&counters);
             assert_eq!(left, right);
         }
+    }
+
+    #[test]
+    fn what_is_held_is_not_dropped() {
+        let counters = FilterCounters::default();
+        counters.count(5, 1, 0, 0);
+        counters.settle(3, 0);
+        assert_eq!((counters.held_records.get(), counters.dropped_records.get()), (3, 1));
+        counters.settle(0, 2);
+        assert_eq!((counters.held_records.get(), counters.released_records.get(), counters.dropped_records.get()), (0, 2, 2));
     }
 
     #[test]

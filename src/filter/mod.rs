@@ -27,6 +27,11 @@ pub trait Filter: Send + Sync {
     fn held(&self) -> Option<usize> {
         None
     }
+
+    /// How many of the events that it held it has let go so far by another way than with a batch or by [`Scope::reject`] in one.
+    fn released(&self) -> u64 {
+        0
+    }
 }
 
 /// The filters that are known and not run.

@@ -42,6 +42,7 @@ impl Holders {
                     }
                     for holder in asked.iter() {
                         holder.step.log.enter(|| holder.step.filter.tick(Instant::now(), &holder.emitter));
+                        holder.step.settle();
                     }
                 }
             });
@@ -63,6 +64,7 @@ impl Holders {
             }
             for holder in self.all.iter() {
                 holder.step.log.enter(|| holder.step.filter.drain(&holder.emitter));
+                holder.step.settle();
             }
         }
     }

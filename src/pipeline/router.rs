@@ -42,8 +42,18 @@ impl Step {
         let (received, rejected_before) = (batch.len(), scope.rejected_len());
         self.log.enter(|| self.filter.filter(scope, tag, batch));
         self.counters.count(received, batch.len(), scope.rejected_len() - rejected_before, scope.take_added());
+        self.settle();
         if self.counts_sizes {
             self.counters.emit_size.add(batch.encoded_len(scope) as u64);
+        }
+    }
+}
+
+impl Step {
+    /// Counts what the filter holds, if it is one that does.
+    pub fn settle(&self) {
+        if let Some(held) = self.filter.held() {
+            self.counters.settle(held as u64, self.filter.released());
         }
     }
 }

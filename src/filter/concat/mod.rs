@@ -14,6 +14,7 @@ use crate::event::{Batch, EventTime, Record, Rejected, Scope, Scratch, Tag, Valu
 use crate::plugin::{Context, Emitter};
 use bumpalo::collections::Vec as BumpVec;
 use mode::Mode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use step::Step;
 use streams::{Held, Streams};
@@ -86,6 +87,8 @@ struct Concat {
     mode: Mode,
     timeout_label: Option<Emitter>,
     streams: Mutex<Streams>,
+    /// Events let go by another way than with a batch.
+    released: AtomicU64,
 }
 
 /// Makes the filter.
@@ -97,7 +100,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>
         context.diagnostics.warn("FLM0471", Some(span), format!("'{name}' has no effect together with the other parameters"));
     }
     let timeout_label = params.timeout_label.as_deref().map(|label| context.host.emitter_if_any(label, element.span));
-    Ok(Box::new(Concat { params, mode, timeout_label, streams: Mutex::default() }))
+    Ok(Box::new(Concat { params, mode, timeout_label, streams: Mutex::default(), released: AtomicU64::new(0) }))
 }
 
 impl Concat {
@@ -121,12 +124,19 @@ impl Concat {
                 None => None,
             };
             if self.timeout_label.is_some() && failed.is_none() {
+                self.released.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             // Fluentd: an event that the label does not take is lost.
             let message = failed.map_or(held.message, |error| error.message);
             scope.reject(Rejected { tag: held.tag, time: held.time, record, class: TIMEOUT_ERROR, message });
         }
+    }
+
+    /// Hands over what was rejected outside of any batch.
+    fn send_rejected(&self, scope: &Scope<'_>, emitter: &Emitter) {
+        self.released.fetch_add(scope.rejected_len() as u64, Ordering::Relaxed);
+        emitter.send_rejected(scope);
     }
 
     /// The first record with the texts of all in its field.
@@ -180,7 +190,7 @@ impl Filter for Concat {
         let scratch = Scratch::take();
         let scope = scratch.scope();
         self.let_go(&scope, overdue);
-        emitter.send_rejected(&scope);
+        self.send_rejected(&scope, emitter);
     }
 
     fn drain(&self, emitter: &Emitter) {
@@ -188,11 +198,15 @@ impl Filter for Concat {
         let scratch = Scratch::take();
         let scope = scratch.scope();
         self.let_go(&scope, all);
-        emitter.send_rejected(&scope);
+        self.send_rejected(&scope, emitter);
     }
 
     fn held(&self) -> Option<usize> {
         Some(self.streams().events())
+    }
+
+    fn released(&self) -> u64 {
+        self.released.load(Ordering::Relaxed)
     }
 }
 

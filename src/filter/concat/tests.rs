@@ -133,6 +133,18 @@ fn the_ends_of_an_expression_are_cut_whatever_they_are() {
 }
 
 #[test]
+fn what_is_let_go_between_batches_is_counted() {
+    let rig = Rig::new("key m\nn_lines 3\nflush_interval 5");
+    rig.singly(&[r#"{"m":"a"}"#, r#"{"m":"b"}"#]);
+    assert_eq!((rig.filter.held(), rig.filter.released()), (Some(2), 0));
+    assert_eq!(rig.tick(6).len(), 1);
+    assert_eq!((rig.filter.held(), rig.filter.released()), (Some(0), 1));
+    rig.singly(&[r#"{"m":"a"}"#]);
+    assert_eq!(rig.drain().len(), 1);
+    assert_eq!((rig.filter.held(), rig.filter.released()), (Some(0), 2));
+}
+
+#[test]
 fn a_number_of_lines_makes_an_event_for_each_stream() {
     let rig = Rig::new("key m\nn_lines 2\nstream_identity_key s");
     let records = [r#"{"m":1,"s":"a","x":1}"#, r#"{"m":"2","s":"b"}"#, r#"{"m":[3,[null,4]],"s":"a","y":2}"#, r#"{"no":1}"#];

@@ -85,8 +85,9 @@ const FILTERS: &[(&str, &str, OfFilter)] = &[
     ("flumen_filter_received_records_total", "Events that came to the filter.", |c| &c.received_records),
     ("flumen_filter_added_records_total", "Events that the filter made beyond those.", |c| &c.added_records),
     ("flumen_filter_emit_records_total", "Events that went on.", |c| &c.emit_records),
-    ("flumen_filter_dropped_records_total", "Events that the filter took out, or holds.", |c| &c.dropped_records),
+    ("flumen_filter_dropped_records_total", "Events that the filter took out, or joined to others.", |c| &c.dropped_records),
     ("flumen_filter_rejected_records_total", "Events that the filter sent to @ERROR.", |c| &c.rejected_records),
+    ("flumen_filter_released_records_total", "Events that the filter held and let go when their time was over.", |c| &c.released_records),
 ];
 
 #[rustfmt::skip]
@@ -188,6 +189,11 @@ impl Page {
             });
             self.family(name, help, Kind::Counter, samples.collect());
         }
+        let held = plugins.iter().filter_map(|plugin| match &plugin.watched {
+            Watched::Filter(counters) => Some((labels(plugin), counters.held_records.get() as f64)),
+            _ => None,
+        });
+        self.family("flumen_filter_held_records", "Events that the filter holds.", Kind::Gauge, held.collect());
     }
 
     fn outputs(&mut self, plugins: &[Arc<Plugin>]) {
