@@ -4,7 +4,7 @@
 use super::frame::{HEADER_BYTES, Header, Kind, Origin, Packing};
 use super::survey::Place;
 use crate::buffer::SegmentName;
-use flate2::Crc;
+use crc32fast::Hasher;
 use std::sync::Arc;
 
 /// Frames of one chunk that follow each other become one, up to this size: a fault of the disk costs no more than that.
@@ -43,7 +43,7 @@ struct Last {
     header: Header,
     /// Where it begins in the block that is filled.
     at: usize,
-    crc: Crc,
+    crc: Hasher,
 }
 
 /// The end of a log.
@@ -114,7 +114,7 @@ impl Tail {
             return place;
         }
         let origin = events.origin.map(Origin::to_bytes);
-        let mut crc = Crc::new();
+        let mut crc = Hasher::new();
         crc.update(origin.as_ref().map_or(&[], |origin| origin.as_slice()));
         crc.update(events.bytes);
         let header = Header {
@@ -125,7 +125,7 @@ impl Tail {
             at: events.at,
             records: events.records,
             length: (origin.as_ref().map_or(0, |origin| origin.len()) + events.bytes.len()) as u32,
-            checksum: crc.sum(),
+            checksum: crc.clone().finalize(),
         };
         let place = self.push(&header, &[origin.as_ref().map_or(&[], |origin| origin.as_slice()), events.bytes]);
         let at = self.filling.last().map_or(0, |block| block.bytes.len()) - header.frame_bytes();
@@ -141,7 +141,7 @@ impl Tail {
         let block = self.filling.last_mut()?;
         let (name, length) = self.current.as_mut()?;
         last.crc.update(events.bytes);
-        last.header.checksum = last.crc.sum();
+        last.header.checksum = last.crc.clone().finalize();
         last.header.length += events.bytes.len() as u32;
         last.header.records += events.records;
         block.bytes.get_mut(last.at..last.at + HEADER_BYTES)?.copy_from_slice(&last.header.to_bytes(name.salt));
