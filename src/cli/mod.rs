@@ -1,6 +1,7 @@
 //! The command line: `fluentd`'s options and our subcommands. One file a subcommand.
 
 mod buffer;
+mod cat;
 mod check;
 mod daemon;
 mod explain;
@@ -13,6 +14,7 @@ mod plugin;
 mod reload;
 mod replay;
 mod run;
+mod sender;
 
 #[cfg(test)]
 mod mutation;
@@ -28,6 +30,7 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
                                     configurations in their canonical layout
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen health [URL | -c FILE | --port N]   ask a running one how it is
+       flumen cat TAG [options]     send lines of standard input to a forward input, as fluent-cat does (flumen cat --help)
        flumen buffer ls|cat|verify|repair|export PATH
                                     look into buffers, backups and dead letters (flumen buffer --help)
        flumen reload PIDFILE | --rpc HOST:PORT
@@ -53,6 +56,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),
         Some((first, rest)) if first == "replay" => return replay::main(rest),
+        Some((first, rest)) if first == "cat" => return cat::main(rest),
         Some((first, rest)) if first == "health" => return health::main(rest),
         _ => {}
     }

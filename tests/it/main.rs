@@ -5,6 +5,7 @@
 mod allocations;
 mod backpressure;
 mod buffer_tool;
+mod cat;
 mod check;
 mod cli;
 mod docker;
