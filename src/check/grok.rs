@@ -57,6 +57,14 @@ fn parser(subject: &Subject<'_>, element: &Element) {
     hidden(subject, &patterns);
 }
 
+/// What to say of the names in a pattern that no pattern has, each with the nearest that there is.
+pub fn unknown_patterns<'a>(library: &'a Library, text: &'a str) -> impl Iterator<Item = String> + 'a {
+    references(text).filter(|name| !library.has(name)).map(|name| {
+        let near = closest(name, library.names()).map_or_else(String::new, |near| format!(", did you mean %{{{near}}}?"));
+        format!("grok pattern not found: %{{{name}}}{near}")
+    })
+}
+
 /// Names of patterns that do not exist; whether there are any.
 fn unknown(subject: &Subject<'_>, library: &Library, text: &str, span: Span) -> bool {
     let mut some = false;

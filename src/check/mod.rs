@@ -25,6 +25,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use grok::unknown_patterns;
 pub use report::{Found, Place, Report};
 
 use crate::config::{self, Diagnostics, Element, LoadOptions, Refused, Severity, System, v1};

@@ -10,6 +10,7 @@ mod health;
 mod kept;
 mod load;
 mod options;
+mod patterns;
 mod plugin;
 mod reload;
 mod replay;
@@ -28,6 +29,8 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen explain -c FILE TAG   the way of an event; or the configuration as a picture (flumen explain --help)
        flumen fmt [--check | --write] [FILE|DIR|-]...
                                     configurations in their canonical layout
+       flumen grok PATTERN [FILE] | regex EXPRESSION [FILE]
+                                    try a pattern on lines (flumen grok --help)
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen health [URL | -c FILE | --port N]   ask a running one how it is
        flumen cat TAG [options]     send lines of standard input to a forward input, as fluent-cat does (flumen cat --help)
@@ -51,6 +54,8 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => return check::run(rest),
         Some((first, rest)) if first == "fmt" => return fmt::run(rest),
+        Some((first, rest)) if first == "grok" => return patterns::grok(rest),
+        Some((first, rest)) if first == "regex" => return patterns::regex(rest),
         Some((first, rest)) if first == "explain" => return explain::run(rest),
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),

@@ -13,6 +13,7 @@ mod emit;
 mod engine;
 mod escape;
 mod literal;
+mod pieces;
 mod searches;
 mod syntax;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 
 pub use doubts::{Doubt, doubts};
 pub use engine::{Counters, counters, within};
+pub use pieces::{Piece, alternatives, inside};
 pub use searches::Searches;
 
 use engine::{Code, Found};

@@ -19,6 +19,7 @@ mod image;
 mod letters;
 mod licences;
 mod lifecycle;
+mod patterns;
 mod reload;
 mod replay;
 mod routing;

@@ -1,8 +1,10 @@
 //! Grok patterns for those who look at them rather than parse with them: the checker, and the command that tries patterns.
 
+use super::super::types::Conversion;
 use super::expand::expand;
 use super::patterns::{Patterns, Series, series};
 use super::{custom_files, read_custom};
+use crate::event::{Scope, TimeOptions, Value};
 use std::path::Path;
 
 /// A series of patterns with custom ones added.
@@ -17,6 +19,29 @@ pub struct Expansion {
     pub expression: String,
     /// The type of each field, in order of first appearance.
     pub types: Vec<(String, String)>,
+}
+
+/// The conversions of a pattern's fields, as the parser makes them where no parameter of time is given.
+pub struct Types(Vec<(String, Conversion)>);
+
+impl Types {
+    /// A field's value, converted.
+    pub fn apply<'a>(&self, scope: &Scope<'a>, field: &str, text: &'a [u8]) -> Value<'a> {
+        let conversion = self.0.iter().find(|(name, _)| name == field);
+        conversion.map_or(Value::Str(text), |(_, conversion)| conversion.apply(scope, Value::Str(text)))
+    }
+}
+
+impl Expansion {
+    /// The conversions of its fields; an error where a format of times cannot be read.
+    pub fn conversions(&self) -> Result<Types, String> {
+        let options = TimeOptions::default();
+        let convert = |(field, kind): &(String, String)| {
+            let conversion = Conversion::parse(kind, &options)?.ok_or_else(|| format!("unknown type '{kind}' of the field '{field}'"))?;
+            Ok((field.clone(), conversion))
+        };
+        self.types.iter().map(convert).collect::<Result<_, String>>().map(Types)
+    }
 }
 
 impl Library {
@@ -38,6 +63,11 @@ impl Library {
     /// Whether there is a pattern of this name.
     pub fn has(&self, name: &str) -> bool {
         self.patterns.contains_key(name)
+    }
+
+    /// What the pattern of a name stands for, as it is written.
+    pub fn meaning(&self, name: &str) -> Option<&str> {
+        self.patterns.get(name).map(|meaning| &**meaning)
     }
 
     /// The names of all patterns, in no order.

@@ -9,7 +9,7 @@ mod patterns;
 #[cfg(test)]
 mod tests;
 
-pub use library::{Expansion, Library};
+pub use library::{Expansion, Library, Types};
 pub use patterns::Series;
 
 use super::regexp::Fields;
