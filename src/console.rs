@@ -2,6 +2,7 @@
 //!
 //! Whoever prints never waits. Inputs wait for the queue's limit before they read on, so a stuck reader holds up only what is printed.
 
+use crate::metrics::{Queue, Waiting};
 use crate::plugin::Limit;
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Bytes that wait for a slow reader before the senders of events have to wait.
 const QUEUE_BYTES: u64 = 8 << 20;
@@ -17,12 +19,41 @@ const KEPT_BYTES: usize = 1 << 20;
 /// How long the end of the process waits for a stuck reader.
 const DRAIN_WAIT: Duration = Duration::from_secs(3);
 
+/// What is written at a time: as much as a pipe holds, so that it shows whether somebody reads.
+const WRITE_BYTES: usize = 64 << 10;
+/// A reader that has taken nothing for so long, with something there to take, does not read.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
+
 /// Where printed lines go.
 pub struct Pipe {
     queue: Mutex<Vec<u8>>,
+    /// Whether somebody takes what is printed.
+    reader: Mutex<Reader>,
     filled: Condvar,
     limit: Arc<Limit>,
     emptied: Notify,
+}
+
+/// What is known of whoever takes what is printed.
+struct Reader {
+    /// When it last took something, or had taken all there was.
+    last_seen: Instant,
+    /// Why nothing can be written, where that is so.
+    fault: Option<String>,
+}
+
+impl Queue for Pipe {
+    fn waiting(&self) -> Waiting {
+        let bytes = self.limit.used();
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let silence = reader.last_seen.elapsed();
+        let stuck = match &reader.fault {
+            Some(fault) => Some(format!("standard output cannot be written: {fault}")),
+            None if bytes == 0 || silence < STUCK_AFTER => None,
+            None => Some(format!("nobody has read standard output for {} seconds: {bytes} bytes wait", silence.as_secs())),
+        };
+        Waiting { bytes, stuck }
+    }
 }
 
 impl Pipe {
@@ -45,7 +76,8 @@ impl Pipe {
 
     fn start(write: fn(&[u8]) -> io::Result<()>) -> Arc<Pipe> {
         let limit = Arc::new(Limit::new(QUEUE_BYTES));
-        let pipe = Arc::new(Pipe { queue: Mutex::default(), filled: Condvar::new(), limit, emptied: Notify::new() });
+        let reader = Mutex::new(Reader { last_seen: Instant::now(), fault: None });
+        let pipe = Arc::new(Pipe { queue: Mutex::default(), reader, filled: Condvar::new(), limit, emptied: Notify::new() });
         let ours = Arc::clone(&pipe);
         let started = std::thread::Builder::new().name("stdout".to_owned()).spawn(move || ours.write_lines(write));
         if let Err(error) = started {
@@ -58,6 +90,9 @@ impl Pipe {
     pub fn print(&self, lines: &mut Vec<u8>) {
         if lines.is_empty() {
             return;
+        }
+        if self.limit.used() == 0 {
+            self.reader.lock().unwrap_or_else(PoisonError::into_inner).last_seen = Instant::now();
         }
         self.limit.take(lines.len() as u64);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +129,6 @@ impl Pipe {
 
     fn write_lines(&self, write: fn(&[u8]) -> io::Result<()>) {
         let mut lines = Vec::new();
-        let mut failing = false;
         loop {
             {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,20 +137,31 @@ impl Pipe {
                 }
                 std::mem::swap(&mut *queue, &mut lines);
             }
-            match write(&lines) {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    failing = true;
-                    crate::error!("standard output cannot be written, events are not printed: error={error}");
-                }
-                Err(_) => {}
+            for part in lines.chunks(WRITE_BYTES) {
+                let result = write(part);
+                self.note(result);
+                self.limit.give_back(part.len() as u64);
             }
-            self.limit.give_back(lines.len() as u64);
             self.emptied.notify_waiters();
             lines.clear();
             if lines.capacity() > KEPT_BYTES {
                 lines = Vec::new();
             }
+        }
+    }
+}
+
+impl Pipe {
+    /// Notes that somebody took something, or that nobody can.
+    fn note(&self, result: io::Result<()>) {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.last_seen = Instant::now();
+        let fault = result.err().map(|error| error.to_string());
+        let is_new = reader.fault.is_none();
+        reader.fault.clone_from(&fault);
+        drop(reader);
+        if let (true, Some(error)) = (is_new, fault) {
+            crate::error!("standard output cannot be written, events are not printed: error={error}");
         }
     }
 }

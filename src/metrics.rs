@@ -6,7 +6,7 @@
 
 mod overview;
 
-pub use overview::{Activity, Buffered, Overview, Plugin, Process, RetryState, RouterEntry, Takes, Usage, Watched};
+pub use overview::{Activity, Buffered, Overview, Plugin, Process, Queue, RetryState, RouterEntry, Takes, Usage, Waiting, Watched};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -53,7 +53,7 @@ pub struct InputCounters {
     pub emit_size: Count,
     /// Events that the pipeline did not take: the sender is told.
     pub refused_records: Count,
-    /// Messages, requests or lines that could not be read as events.
+    /// Messages, requests or lines that could not be read as events, and what stood in messages among events and was none.
     pub invalid_messages: Count,
 }
 

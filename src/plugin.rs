@@ -143,7 +143,12 @@ impl Emitter {
 
     /// Counts a message (a request, a line) that could not be read as events.
     pub fn note_invalid(&self) {
-        self.counted.iter().for_each(|counted| counted.counters.invalid_messages.add(1));
+        self.note_all_invalid(1);
+    }
+
+    /// Counts several of those.
+    pub fn note_all_invalid(&self, count: u64) {
+        self.counted.iter().for_each(|counted| counted.counters.invalid_messages.add(count));
     }
 
     /// Leads this emitter, and all its clones, to `route` from the next batch on.

@@ -8,8 +8,10 @@ pub mod record_transformer;
 pub mod stdout;
 
 use crate::event::{Batch, Scope, Tag};
+use crate::metrics::Queue;
 use crate::plugin::known::KnownPlugins;
-use crate::plugin::{Compat, Emitter, Plugin};
+use crate::plugin::{Compat, Emitter, Limit, Plugin};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Changes, drops or adds events of a batch in place.
@@ -22,6 +24,14 @@ pub trait Filter: Send + Sync {
 
     /// Lets go of all events: the inputs have ended.
     fn drain(&self, _emitter: &Emitter) {}
+
+    /// Adds the limits that have to have room before events are read that come to it.
+    fn limits(&self, _into: &mut Vec<Arc<Limit>>) {}
+
+    /// Where it puts events for somebody else to take away, if it does.
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        None
+    }
 
     /// How many events it holds from batch to batch; `None` where it never holds any.
     fn held(&self) -> Option<usize> {

@@ -5,7 +5,8 @@ use crate::config::{Element, Refused};
 use crate::console::Pipe;
 use crate::event::{Batch, Rejected, Scope, Tag};
 use crate::formatter::{Formatter, Inject, build_formatter, inject};
-use crate::plugin::Context;
+use crate::metrics::Queue;
+use crate::plugin::{Context, Limit};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -61,5 +62,13 @@ impl Filter for Stdout {
         if lines.capacity() <= KEPT_LINE_BYTES {
             LINES.set(lines);
         }
+    }
+
+    fn limits(&self, into: &mut Vec<Arc<Limit>>) {
+        into.push(self.pipe.limit());
+    }
+
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        Some(Arc::clone(&self.pipe) as Arc<dyn Queue>)
     }
 }

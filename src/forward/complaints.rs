@@ -1,4 +1,4 @@
-//! What is said in the log about a peer's messages: in Fluentd's words, shortened, and not without end.
+//! What is said in the log about a peer's messages: in Fluentd's words, shortened, and not without end. What is left out of them is counted.
 
 use crate::event::json::{Style, transcode_value};
 use crate::event::msgpack::Reader;
@@ -15,21 +15,30 @@ pub struct Complaints {
     host: String,
     said: u32,
     unsaid: u64,
+    /// Events and messages that were left out, and that nobody has asked for yet.
+    left_out: u64,
 }
 
 impl Complaints {
     /// For a peer that lines call `host`.
     pub fn new(host: String) -> Complaints {
-        Complaints { host, said: 0, unsaid: 0 }
+        Complaints { host, said: 0, unsaid: 0, left_out: 0 }
+    }
+
+    /// How many events, or messages that no events are known of, were left out since this was last asked.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 
     /// A value that is no message.
     pub fn broken(&mut self, message: &[u8]) {
+        self.left_out += 1;
         self.say("incoming chunk is broken:", &[("msg", &shown(message))]);
     }
 
     /// Entries of a message that are no events.
     pub fn invalid(&mut self, tag: &str, count: usize, first: &[u8]) {
+        self.left_out += count as u64;
         let also = count.saturating_sub(1).to_string();
         let fields = [("tag", tag), ("entry", &shown(first)), ("and_others", &also)];
         self.say("skip invalid event:", if count > 1 { &fields } else { &fields[..2] });
@@ -37,6 +46,7 @@ impl Complaints {
 
     /// A message whose tag is no text, or whose one event is none.
     pub fn invalid_message(&mut self, count: usize, first: &[u8]) {
+        self.left_out += count as u64;
         let also = count.saturating_sub(1).to_string();
         let fields = [("msg", shown(first)), ("and_others", also)];
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -45,17 +55,20 @@ impl Complaints {
 
     /// Packed entries that end in the middle of one.
     pub fn cut_off(&mut self, tag: &str, bytes: usize) {
+        self.left_out += 1;
         self.say("packed entries are cut off, the last one is dropped:", &[("tag", tag), ("bytes", &bytes.to_string())]);
     }
 
     /// A payload of Fluent Bit that holds no logs.
     pub fn signal(&mut self, tag: &str, signal: i64) {
+        self.left_out += 1;
         let kind = if signal == 1 { "metrics" } else { "traces" };
         self.say("only logs are taken, dropped:", &[("tag", tag), ("payload", kind)]);
     }
 
     /// A message longer than allowed.
     pub fn too_large(&mut self, tag: &str, limit: usize, size: usize) {
+        self.left_out += 1;
         let fields = [("tag", tag), ("limit", &limit.to_string()), ("size", &size.to_string())];
         self.say("Input chunk size is larger than 'chunk_size_limit', dropped:", &fields);
     }

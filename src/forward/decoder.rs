@@ -223,6 +223,11 @@ impl Decoder {
         self.confirmed = 0;
     }
 
+    /// How many events, or messages that no events are known of, were left out since this was last asked.
+    pub fn take_left_out(&mut self) -> u64 {
+        self.complaints.take_left_out()
+    }
+
     /// How many messages have been handled.
     pub fn messages(&self) -> u64 {
         self.messages

@@ -48,6 +48,21 @@ pub trait Buffered: Send + Sync {
     fn usage(&self) -> Usage;
 }
 
+/// What a plugin has put where somebody else takes it away, as a reader of standard output does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Bytes that have not been taken away.
+    pub bytes: u64,
+    /// Why they stay where they are, if they do.
+    pub stuck: Option<String>,
+}
+
+/// Such a place, as seen from outside.
+pub trait Queue: Send + Sync {
+    /// What waits now.
+    fn waiting(&self) -> Waiting;
+}
+
 /// Whether an input is at work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Activity {
@@ -104,6 +119,8 @@ pub struct Plugin {
     pub variables: Vec<(String, Value)>,
     /// Says which tags it takes, where it stands in a `<match>` of its own.
     pub takes: Option<Takes>,
+    /// Where it puts what somebody else takes away, if it does.
+    pub queue: Option<Arc<dyn Queue>>,
     /// Its numbers.
     pub watched: Watched,
 }

@@ -16,6 +16,7 @@ use crate::buffer::{Chunk, Defaults};
 use crate::config::Compat;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::FormatError;
+use crate::metrics::Queue;
 use crate::plugin::known::KnownPlugins;
 use crate::plugin::{BoxFuture, EmitError, Limit, Plugin};
 use std::ops::Range;
@@ -36,6 +37,11 @@ pub trait SyncOutput: Send + Sync {
 
     /// Adds the limits that have to have room before events of this tag are read; of any tag for `None`.
     fn limits(&self, _tag: Option<&Tag>, _into: &mut Vec<Arc<Limit>>) {}
+
+    /// Where it puts events for somebody else to take away, if it does.
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        None
+    }
 
     /// Waits until everything taken is where it belongs; the end is near.
     fn drain(&self) -> BoxFuture<'_, ()> {
@@ -72,6 +78,11 @@ pub trait BufferedOutput: Send + Sync {
     /// Whether it names events by the messages that they came in, so that they have the same names when they are sent again.
     fn names_events(&self) -> bool {
         false
+    }
+
+    /// Where it puts events for somebody else to take away, if it does.
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        None
     }
 
     /// Delivers a chunk.

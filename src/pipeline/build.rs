@@ -267,7 +267,7 @@ impl<'g> Graph<'g> {
         let Kept { counters, activity, place } = kept.unwrap_or_default();
         let label = source.text("@label").unwrap_or(ROOT);
         let watched = Watched::Input(Arc::clone(&counters), Arc::clone(&activity));
-        self.plugins.borrow_mut().push(watched::plugin(source, &common.id, label, self.worker, watched));
+        self.plugins.borrow_mut().push(watched::plugin(source, &common.id, label, self.worker, None, watched));
         let emitter = emitter?.counted(Arc::clone(&counters), self.counts_sizes());
         Ok(Idle { worker: self.worker, text, input, emitter, log: common.log, counters, activity, place })
     }
@@ -342,7 +342,7 @@ impl Site<'_, '_> {
                 }
                 let filter = self.construct(row, section, &common)?;
                 let counters = Arc::default();
-                self.watch(section, &common, None, Watched::Filter(Arc::clone(&counters)));
+                self.watch(section, &common, None, filter.queue(), Watched::Filter(Arc::clone(&counters)));
                 let step = Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() });
                 if step.filter.held().is_some() {
                     self.graph.holders.borrow_mut().push(Holder { step: Arc::clone(&step), emitter: self.own_router() });
@@ -366,18 +366,21 @@ impl Site<'_, '_> {
                 self.check_unbuffered(section)?;
                 let output: Arc<dyn SyncOutput> = Arc::from(output);
                 self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
+                let queue = output.queue();
                 let direct = Direct::new(output, self.graph.counts_sizes());
                 let counters = Arc::clone(&direct.counters);
-                self.watch(section, &common, Some(place), if has_inner { Watched::Multiple(counters) } else { Watched::Direct(counters) });
+                let watched = if has_inner { Watched::Multiple(counters) } else { Watched::Direct(counters) };
+                self.watch(section, &common, Some(place), queue, watched);
                 Arc::new(direct)
             }
             Output::Buffered(output) => {
+                let queue = output.queue();
                 let delivery = Delivery::new(output, section, &self.context(&common))?;
                 self.graph.check_buffer_path(&delivery, section)?;
                 self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
                 let delivery = self.graph.place(delivery, section);
                 let watched = Watched::Buffered(Arc::clone(delivery.counters()), Arc::clone(&delivery) as Arc<dyn metrics::Buffered>);
-                self.watch(section, &common, Some(place), watched);
+                self.watch(section, &common, Some(place), queue, watched);
                 delivery
             }
         };
@@ -385,10 +388,10 @@ impl Site<'_, '_> {
     }
 
     /// Adds a plugin to the overview: an output before those within it.
-    fn watch(&self, section: &Element, common: &Common, place: Option<usize>, watched: Watched) {
+    fn watch(&self, section: &Element, common: &Common, place: Option<usize>, queue: Option<Arc<dyn metrics::Queue>>, watched: Watched) {
         let mut plugins = self.graph.plugins.borrow_mut();
         let place = place.unwrap_or(plugins.len());
-        plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, watched));
+        plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, queue, watched));
     }
 
     /// What an output without a buffer must not have; what every output has it may.

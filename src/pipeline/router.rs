@@ -103,6 +103,7 @@ impl Path {
 
     fn find_limits(&self, tag: &Tag) -> Vec<Arc<Limit>> {
         let mut found = Vec::new();
+        self.filters.iter().for_each(|step| step.filter.limits(&mut found));
         if let Some((output, _)) = &self.output {
             output.limits(Some(tag), &mut found);
         }
@@ -281,8 +282,9 @@ impl Route for Router {
             Some(tag) => into.extend(self.path(tag).limits(tag)),
             None => drop(ask(std::ptr::from_ref(self).cast(), || {
                 for (_, target) in &self.rules {
-                    if let Target::Output(output, _) = target {
-                        output.limits(None, into);
+                    match target {
+                        Target::Output(output, _) => output.limits(None, into),
+                        Target::Filter(step) => step.filter.limits(into),
                     }
                 }
             })),

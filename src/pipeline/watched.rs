@@ -4,14 +4,14 @@ use super::pattern::Patterns;
 use super::router::Router;
 use crate::config::{Element, shown_params, variables};
 use crate::event::{Batch, Scope, Tag};
-use crate::metrics::{OutputCounters, Overview, Plugin, RouterEntry, Takes, Watched};
+use crate::metrics::{OutputCounters, Overview, Plugin, Queue, RouterEntry, Takes, Watched};
 use crate::output::SyncOutput;
 use crate::plugin::{EmitError, Limit, Sink};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The entry of a plugin that has been constructed from its section.
-pub fn plugin(section: &Element, id: &str, router: &str, worker: i64, watched: Watched) -> Plugin {
+pub fn plugin(section: &Element, id: &str, router: &str, worker: i64, queue: Option<Arc<dyn Queue>>, watched: Watched) -> Plugin {
     // A section that stands in a `<match>` has its patterns; a store has those of the output around it, and is not asked for.
     let patterns = (section.name == "match").then(|| Patterns::parse(&section.arg).ok()).flatten();
     Plugin {
@@ -22,6 +22,7 @@ pub fn plugin(section: &Element, id: &str, router: &str, worker: i64, watched: W
         config: shown_params(section),
         variables: variables(section),
         takes: patterns.map(|patterns| Box::new(move |tag: &str| patterns.matches(tag)) as Takes),
+        queue,
         watched,
     }
 }

@@ -203,3 +203,83 @@ fn what_plugins_have_done_comes_as_events() {
     let start = r#"{"plugin_id":"out","plugin_category":"output","type":"stdout","output_plugin":true,"retry_count":0,"emit_records":"#;
     assert!(event.text.starts_with(start) && !event.text.contains("config"), "{}", event.text);
 }
+
+#[test]
+fn what_is_no_event_is_counted_at_the_input_it_came_by() {
+    let config = [
+        MONITOR,
+        "<source>\n@type forward\n@id tcp\nbind 127.0.0.1\nport \"#{ENV['FORWARD_PORT']}\"\nchunk_size_limit 1k\n</source>\n",
+        "<source>\n@type forward\n@id strict\nbind 127.0.0.1\nport \"#{ENV['TCP_PORT']}\"\nskip_invalid_event false\n</source>\n",
+        "<source>\n@type unix\n@id unix\npath \"#{ENV['OUT_DIR']}/in.sock\"\n</source>\n",
+        "<match t>\n@type null\n@id out\n</match>\n",
+    ]
+    .concat();
+    let setup = Daemon::with(&config);
+    let socket = setup.dir().join("in.sock");
+    let daemon = setup.start();
+    wait_until("the unix socket", PATIENCE, || socket.exists().then_some(()));
+    let entry = |time: Value, record: Value| (time, record);
+    let good = || entry(Value::Int(1), Value::json("{}"));
+    let no_record = || entry(Value::Int(1), Value::str("text"));
+    let no_time = || entry(Value::str("soon"), Value::json("{}"));
+    let send = |mut sender: Sender| {
+        // Two of four entries; one message whose record is none; one without a tag; one value that is no message.
+        sender.send(&packed("t", &[good(), no_record(), good(), no_time()], None));
+        sender.send(&Value::Array(vec![Value::str("t"), Value::Int(1), Value::str("text")]).encode());
+        sender.send(&Value::Array(vec![Value::Int(7), Value::Int(1), Value::json("{}")]).encode());
+        sender.send(&Value::Int(5).encode());
+        sender
+    };
+    // Metrics of Fluent Bit, a message that is too long, entries that end in the middle of one: one each.
+    let mut tcp = send(Sender::connect(daemon.port("FORWARD_PORT")));
+    tcp.send(&packed("t", &[good()], Some(Value::json(r#"{"fluent_signal":1}"#))));
+    tcp.send(&packed("t", &[entry(Value::Int(1), Value::json(&format!("{{\"a\":\"{}\"}}", "x".repeat(2000))))], None));
+    tcp.send(&Value::Array(vec![Value::str("t"), Value::Bin(b"\x92\x01\x80\x92\x01".to_vec())]).encode());
+    tcp.event("t", "{}");
+    send(Sender::connect_unix(&socket));
+    // The first ends the connection.
+    let mut strict = Sender::connect(daemon.port("TCP_PORT"));
+    strict.send(&packed("t", &[good(), no_record(), no_time()], None));
+    strict.read_to_close();
+    let invalid = |metrics: &Metrics| ["tcp", "unix", "strict"].map(|id| metrics.of_plugin("flumen_input_invalid_messages_total", id));
+    let metrics = wait_for_metrics(&daemon, "what came to be counted", |metrics| invalid(metrics) == [8, 5, 1]);
+    let emitted = ["tcp", "unix", "strict"].map(|id| metrics.of_plugin("flumen_input_emit_records_total", id));
+    assert_eq!(emitted, [2 + 1 + 1, 2, 0]);
+    assert_eq!(metrics.of_plugin("fluentd_output_status_emit_records", "out"), 6);
+}
+
+#[test]
+fn a_reader_of_standard_output_that_does_not_read_makes_it_not_ready() {
+    let config = [
+        MONITOR,
+        FORWARD_SOURCE,
+        "<filter shown>\n@type stdout\n@id tee\n</filter>\n",
+        "<match printed>\n@type stdout\n@id out\n</match>\n<match **>\n@type null\n@id none\n</match>\n",
+    ]
+    .concat();
+    let mut daemon = Daemon::with(&config).leave_stdout_unread().start();
+    let port = daemon.port("MONITOR_PORT");
+    let ready = || request(port, "GET", "/readyz", "", "").expect("an answer");
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    sender.event("shown", r#"{"a":1}"#);
+    wait_for_metrics(&daemon, "the event to pass", |metrics| metrics.of_plugin("fluentd_output_status_emit_records", "none") == 1);
+    assert_eq!(ready().0, 200);
+    // More than a pipe holds, and far less than the daemon would.
+    let text = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
+    (0..300).for_each(|_| sender.event("printed", &text));
+    let (_, body) = wait_until("the stuck reader to show", PATIENCE, || Some(ready()).filter(|(status, _)| *status == 503));
+    for id in ["out", "tee"] {
+        assert!(
+            body.contains(&format!("{{\"plugin_id\":\"{id}\",\"type\":\"stdout\",\"reason\":\"nobody has read standard output for ")),
+            "{body}"
+        );
+    }
+    let metrics = Metrics::of(&daemon);
+    assert!(metrics.of_plugin("flumen_stdout_waiting_bytes", "out") > 100_000);
+    assert_eq!((metrics.of_plugin("flumen_output_stuck", "out"), metrics.of_plugin("flumen_output_stuck", "none")), (1, 0));
+    daemon.read_stdout();
+    wait_until("the reader to show", PATIENCE, || Some(ready()).filter(|(status, _)| *status == 200));
+    wait_for_metrics(&daemon, "all of it to be read", |metrics| {
+        (metrics.of_plugin("flumen_stdout_waiting_bytes", "out"), metrics.of_plugin("flumen_output_stuck", "out")) == (0, 0)
+    });
+}

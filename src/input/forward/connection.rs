@@ -289,6 +289,7 @@ impl Connection {
             };
             self.follow();
             let result = self.handle(&input).await;
+            self.count_left_out(result.as_ref().err());
             self.answer().await?;
             result?;
             let consumed = self.decoder.take_consumed();
@@ -404,6 +405,13 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Counts what was no event, and the message that the connection ends with.
+    fn count_left_out(&mut self, end: Option<&End>) {
+        // One whose messages were none has had each of them counted.
+        let last = matches!(end, Some(End::Fault(fault)) if !matches!(fault, Fault::NoMessages));
+        self.setup.emitter.note_all_invalid(self.decoder.take_left_out() + u64::from(last));
     }
 
     /// Leave to emit; `None` where the end came first, when what was received is emitted nevertheless.

@@ -1,6 +1,7 @@
 //! Whether the process is ready: all listeners are bound, no input has ended, and no output is stuck.
 //!
-//! Stuck is an output whose buffer is full, or that has chunks to deliver and has failed for a minute without any success. An output that
+//! Stuck is an output whose buffer is full, or that has chunks to deliver and has failed for a minute without any success, or whose printed
+//! events nobody takes from standard output, as those of a filter may be. An output that
 //! merely fails, with room in its buffer, keeps nobody from sending.
 
 use super::node::Node;
@@ -23,6 +24,9 @@ pub fn readiness(overview: &Overview) -> Vec<Node> {
 }
 
 fn reason(plugin: &Plugin) -> Option<String> {
+    if let Some(stuck) = plugin.queue.as_ref().and_then(|queue| queue.waiting().stuck) {
+        return Some(stuck);
+    }
     match &plugin.watched {
         Watched::Input(_, activity) => match &*activity.lock().unwrap_or_else(PoisonError::into_inner) {
             Activity::Running => None,

@@ -53,7 +53,6 @@ const BUFFERS: &[(&str, &str, OfUsage)] = &[
         Some(u.retry.as_ref().map_or(0.0, |retry| (retry.next_time - retry.start) as f64))
     }),
     ("flumen_output_buffer_limit_bytes", "Bytes that the buffer can hold.", |u| Some(u.total_limit as f64)),
-    ("flumen_output_stuck", "1 where the buffer is full, or nothing was delivered for a minute of failures.", |u| Some(f64::from(u8::from(u.stuck.is_some())))),
 ];
 
 /// Outcomes of events at outputs with a buffer.
@@ -77,7 +76,7 @@ const DROPS: &[(&str, OfOutput)] = &[
 const INPUTS: &[(&str, &str, OfInput)] = &[
     ("flumen_input_emit_records_total", "Events that the input received and the pipeline took.", |c| &c.emit_records),
     ("flumen_input_refused_records_total", "Events that the pipeline did not take; the sender is told.", |c| &c.refused_records),
-    ("flumen_input_invalid_messages_total", "Messages, requests or lines that could not be read as events.", |c| &c.invalid_messages),
+    ("flumen_input_invalid_messages_total", "Messages, entries of them, requests or lines that could not be read as events.", |c| &c.invalid_messages),
 ];
 
 #[rustfmt::skip]
@@ -211,7 +210,23 @@ impl Page {
             Watched::Buffered(counters, buffer) => Some((labels(plugin), Arc::clone(counters), buffer.usage())),
             _ => None,
         });
-        self.buffers(&buffered.collect::<Vec<_>>());
+        let buffered = buffered.collect::<Vec<_>>();
+        self.buffers(&buffered);
+        let queues = plugins.iter().filter_map(|plugin| Some((plugin, plugin.queue.as_ref()?.waiting()))).collect::<Vec<_>>();
+        let waiting = queues.iter().map(|(plugin, waiting)| (labels(plugin), waiting.bytes as f64)).collect();
+        let help = "Bytes of printed events that nobody has taken yet; what prints to one place shares them.";
+        self.family("flumen_stdout_waiting_bytes", help, Kind::Gauge, waiting);
+        let mut stuck: Vec<(Labels, bool)> = buffered.into_iter().map(|(labels, _, usage)| (labels, usage.stuck.is_some())).collect();
+        for (plugin, waiting) in queues.into_iter().filter(|(plugin, _)| !matches!(plugin.watched, Watched::Filter(_))) {
+            let labels = labels(plugin);
+            match stuck.iter_mut().find(|(known, _)| *known == labels) {
+                Some((_, is_stuck)) => *is_stuck |= waiting.stuck.is_some(),
+                None => stuck.push((labels, waiting.stuck.is_some())),
+            }
+        }
+        let help = "1 where the buffer is full, nothing was delivered for a minute of failures, or nobody takes what is printed.";
+        let stuck = stuck.into_iter().map(|(labels, is_stuck)| (labels, f64::from(u8::from(is_stuck))));
+        self.family("flumen_output_stuck", help, Kind::Gauge, stuck.collect());
     }
 
     fn buffers(&mut self, buffered: &[(Labels, Arc<OutputCounters>, Usage)]) {

@@ -23,6 +23,7 @@ fn plugin(id: &str, kind: &str, router: &str, watched: Watched) -> Plugin {
         variables: vec![("port".to_owned(), serde_json::json!(5)), ("bind".to_owned(), serde_json::Value::Null)],
         takes: matches!(watched, Watched::Direct(_) | Watched::Multiple(_) | Watched::Buffered(..))
             .then(|| Box::new(|tag: &str| tag.starts_with("app")) as crate::metrics::Takes),
+        queue: None,
         watched,
     }
 }

@@ -6,6 +6,7 @@ use crate::config::{Element, Refused};
 use crate::console::Pipe;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
+use crate::metrics::Queue;
 use crate::plugin::{BoxFuture, Context, EmitError, Limit};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -84,6 +85,10 @@ impl SyncOutput for Stdout {
         into.push(self.pipe.limit());
     }
 
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        Some(Arc::clone(&self.pipe) as Arc<dyn Queue>)
+    }
+
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.pipe.drain())
     }
@@ -100,6 +105,10 @@ impl BufferedOutput for Stdout {
 
     fn buffer_defaults(&self) -> Defaults {
         Defaults { chunk_keys: &["tag"], params: &[("flush_at_shutdown", "true"), ("chunk_limit_size", "10240")], path_from: None }
+    }
+
+    fn queue(&self) -> Option<Arc<dyn Queue>> {
+        Some(Arc::clone(&self.pipe) as Arc<dyn Queue>)
     }
 
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<(), WriteError>> {
