@@ -49,9 +49,9 @@ crate::section! {
         /// for is synced before they are sent, and the rest once a second.
         pub fsync: Option<FsyncMode>,
         /// Whether events are counted when Fluentd's chunks are taken over; they are.
-        pub calc_num_records: bool = "true",
+        pub calc_num_records: bool = "true" [idle "events are counted in any case"],
         /// What those chunks hold.
-        pub chunk_format: ChunkFormat = "auto",
+        pub chunk_format: ChunkFormat = "auto" [idle "the form of a chunk is found out by looking at it"],
         /// The length of a time slice, where `time` is a chunk key.
         pub timekey: Option<Seconds>,
         /// How long a time slice waits for late events after its end.
@@ -73,7 +73,7 @@ crate::section! {
         /// A pause between deliveries while chunks are queued, unless new events end it. Without the parameter there is none.
         pub flush_thread_burst_interval: Option<f64>,
         /// How long an output that learns of success later waits for it.
-        pub delayed_commit_timeout: Seconds = "60",
+        pub delayed_commit_timeout: Seconds = "60" [idle "no output commits later than it writes; see ack_response_timeout for the output forward"],
         /// What happens when the buffer is full; `block` by default.
         pub overflow_action: Option<OverflowAction>,
         /// Whether retries never end.

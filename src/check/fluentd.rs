@@ -9,7 +9,7 @@ use crate::config::Severity;
 pub fn judge(raw: &mut Vec<Raw>) {
     // What only this program passes over, or has not.
     raw.retain(|finding| {
-        !matches!(finding.code, "FLM0132" | "FLM0133" | "FLM0603" | "FLM0652") && !finding.message.contains("(core) is checked only")
+        !matches!(finding.code, "FLM0132" | "FLM0133" | "FLM0303" | "FLM0603") && !finding.message.contains("(core) is checked only")
     });
     for finding in raw.iter_mut().filter(|finding| finding.code == "FLM0411") {
         finding.severity = Severity::Note;

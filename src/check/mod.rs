@@ -128,6 +128,7 @@ fn find(source: &LoadOptions, settings: &Settings, diagnostics: &Diagnostics) ->
 fn build(root: &mut Element, diagnostics: &Diagnostics) -> Result<(), Refused> {
     let system = System::of(root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
     config::SystemLog::of(root, diagnostics)?;
+    config::SystemLog::note_idle(root, diagnostics);
     pipeline::build(root, &system, diagnostics, None).map(drop)
 }
 

@@ -92,6 +92,9 @@ fn read_and_build(
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
     options.override_system(&mut system);
     let log = LogSetup::of(options, &system, SystemLog::of(&root, diagnostics)?)?;
+    if log.path.is_none() {
+        SystemLog::note_idle(&root, diagnostics);
+    }
     if before.is_none() {
         log.apply(options.log.is_none() || log.rotation.is_some())?;
     }

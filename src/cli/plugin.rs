@@ -145,6 +145,7 @@ fn remarks(param: &Declared) -> Vec<String> {
     remark("deprecated: ", param.deprecated);
     remark("refused: removed, ", param.obsoleted);
     remark("refused: ", param.refused);
+    remark("no effect: ", param.idle);
     if param.secret {
         remarks.push("secret".to_owned());
     }
@@ -279,7 +280,7 @@ fn section_json(section: &Section) -> Value {
         .map(|param| {
             json!({
                 "name": param.name, "type": type_name(param.kind), "default": param.default, "required": param.required, "alias": param.alias,
-                "deprecated": param.deprecated, "obsoleted": param.obsoleted, "refused": param.refused, "secret": param.secret, "doc": doc(param.doc),
+                "deprecated": param.deprecated, "obsoleted": param.obsoleted, "refused": param.refused, "idle": param.idle, "secret": param.secret, "doc": doc(param.doc),
             })
         })
         .collect();

@@ -50,6 +50,8 @@ pub struct Declared {
     pub obsoleted: Option<&'static str>,
     /// Why any value but the default is refused.
     pub refused: Option<&'static str>,
+    /// Why it has no effect; giving it is noted.
+    pub idle: Option<&'static str>,
     /// Shown as `xxxxxx`.
     pub secret: bool,
     /// Documentation, a line each.
@@ -68,6 +70,7 @@ impl Declared {
             deprecated: None,
             obsoleted: None,
             refused: None,
+            idle: None,
             secret: false,
             doc: &[],
         }
@@ -137,7 +140,7 @@ pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared
     let (text, span) = match param {
         Some(param) => {
             param.used.set(true);
-            say_if_old(element, declared, param.span, diagnostics)?;
+            say_what_it_is(element, declared, param.span, diagnostics)?;
             match &param.value {
                 ParamValue::Text(text) => (Some(text.as_str()), param.value_span),
                 ParamValue::Default if declared.required && default.is_none() => {
@@ -241,9 +244,13 @@ fn says_nothing(declared: &Declared, default: Option<&str>, text: &str) -> bool 
     }
 }
 
-fn say_if_old(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {
+/// Says whether it is old or does nothing.
+fn say_what_it_is(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {
     if let Some(instead) = declared.deprecated {
         diagnostics.warn("FLM0205", Some(span), format!("'{}' parameter is deprecated: {instead}", declared.name));
+    }
+    if let Some(why) = declared.idle {
+        diagnostics.note("FLM0303", Some(span), format!("'{}' has no effect: {why}", declared.name));
     }
     if let Some(instead) = declared.obsoleted {
         let message = format!("'{}' parameter is already removed: {instead}{}", declared.name, element.place());
@@ -298,6 +305,7 @@ macro_rules! section {
                         deprecated: None,
                         obsoleted: None,
                         refused: None,
+                        idle: None,
                         secret: false,
                         doc: &[$($doc),*],
                     };
@@ -340,6 +348,7 @@ macro_rules! section {
     (@option $declared:ident deprecated $value:literal) => { $declared.deprecated = Some($value); };
     (@option $declared:ident obsoleted $value:literal) => { $declared.obsoleted = Some($value); };
     (@option $declared:ident refused $value:literal) => { $declared.refused = Some($value); };
+    (@option $declared:ident idle $value:literal) => { $declared.idle = Some($value); };
     (@many one) => { false };
     (@many required) => { false };
     (@many many) => { true };

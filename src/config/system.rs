@@ -126,8 +126,8 @@ crate::section! {
         pub rotate_age: Option<RotateAge>,
         /// From which size on a file is rotated.
         pub rotate_size: Option<Size>,
-        /// Read and of no effect: there are no stack traces.
-        pub forced_stacktrace_level: Option<StacktraceLevel>,
+        /// From which level on stack traces are logged.
+        pub forced_stacktrace_level: Option<StacktraceLevel> [idle "there are no stack traces"],
     }
 }
 
@@ -339,6 +339,21 @@ macro_rules! checked {
 checked!(CounterServer, CounterClient, Metrics, SourceOnlyBuffer);
 
 impl SystemLog {
+    /// Notes what is said about a file that is not written: there is none in the section, nor, as far as the caller knows, elsewhere.
+    pub fn note_idle(root: &Element, diagnostics: &Diagnostics) {
+        let Some(element) = root.section("system").and_then(|system| system.section("log")) else { return };
+        if element.text("path").is_some() {
+            return;
+        }
+        for name in ["rotate_age", "rotate_size"] {
+            if let Some(param) = element.param(name) {
+                let message =
+                    format!("'{name}' has no effect: the log goes to standard error, where neither 'path' nor the option -o names a file");
+                diagnostics.note("FLM0303", Some(param.span), message);
+            }
+        }
+    }
+
     /// Reads `<log>` in the `<system>` section; the defaults where there is none.
     pub fn of(root: &Element, diagnostics: &Diagnostics) -> Result<SystemLog, Refused> {
         let element = root.section("system").and_then(|system| system.section("log"));

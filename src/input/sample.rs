@@ -28,7 +28,7 @@ crate::section! {
         /// Without effect, as in Fluentd.
         pub suspend: bool = "false" [deprecated "This parameters is ignored"],
         /// Without effect: samples are never copied more than needed.
-        pub reuse_record: bool = "false",
+        pub reuse_record: bool = "false" [idle "samples are never copied more than needed"],
         /// The records: a JSON object, or an array of them, to be taken in turn.
         pub sample: Samples = "[{\"message\":\"sample\"}]" [alias "dummy"],
     }

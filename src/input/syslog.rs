@@ -65,8 +65,8 @@ crate::section! {
         pub facility_key: Option<String>,
         /// Longer datagrams are cut.
         pub message_length_limit: Size = "2048",
-        /// How long Fluentd's event loop blocks; has no counterpart here.
-        pub blocking_timeout: Seconds = "0.5",
+        /// How long Fluentd's event loop blocks.
+        pub blocking_timeout: Seconds = "0.5" [idle "nothing blocks here"],
         /// What stands behind each message of a TCP connection.
         pub delimiter: String = "\n",
     }

@@ -33,8 +33,8 @@ crate::section! {
         pub source_address_key: Option<String>,
         /// Longer texts are dropped; 16 MiB by default.
         pub message_length_limit: Option<Size>,
-        /// How long Fluentd's event loop blocks; has no counterpart here.
-        pub blocking_timeout: Seconds = "0.5",
+        /// How long Fluentd's event loop blocks.
+        pub blocking_timeout: Seconds = "0.5" [idle "nothing blocks here"],
         /// What stands behind each text.
         pub delimiter: String = "\n",
         /// Whether idle peers are probed as the kernel's settings say.

@@ -34,31 +34,31 @@ crate::section! {
         /// Its private key as PEM, not encrypted.
         pub private_key_path: Option<String>,
         /// Encrypted keys are not supported.
-        pub private_key_passphrase: Option<String> [secret],
+        pub private_key_passphrase: Option<String> [secret, idle "an encrypted key is refused, and others need none"],
         /// Whether clients have to show a certificate.
         pub client_cert_auth: bool = "false",
         /// An authority that vouches for a certificate made at start; not supported.
         pub ca_cert_path: Option<String>,
         /// Its private key; not supported.
-        pub ca_private_key_path: Option<String>,
+        pub ca_private_key_path: Option<String> [idle "no certificates are made at start"],
         /// The passphrase of that; not supported.
-        pub ca_private_key_passphrase: Option<String> [secret],
+        pub ca_private_key_passphrase: Option<String> [secret, idle "no certificates are made at start"],
         /// Ruby code that judges certificates; not supported.
         pub cert_verifier: Option<String>,
         /// For certificates made at start, which are not supported.
-        pub generate_private_key_length: i64 = "2048",
+        pub generate_private_key_length: i64 = "2048" [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_country: String = "US",
+        pub generate_cert_country: String = "US" [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_state: String = "CA",
+        pub generate_cert_state: String = "CA" [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_locality: String = "Mountain View",
+        pub generate_cert_locality: String = "Mountain View" [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_common_name: Option<String>,
+        pub generate_cert_common_name: Option<String> [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_expiration: Seconds = "315360000",
+        pub generate_cert_expiration: Seconds = "315360000" [idle "no certificates are made at start"],
         /// For certificates made at start, which are not supported.
-        pub generate_cert_digest: String = "sha256",
+        pub generate_cert_digest: String = "sha256" [idle "no certificates are made at start"],
     }
 }
 

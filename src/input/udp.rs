@@ -35,8 +35,8 @@ crate::section! {
         pub remove_newline: bool = "true",
         /// The old place of SO_RCVBUF.
         pub receive_buffer_size: Option<Size> [deprecated "use receive_buffer_size in transport section instead."],
-        /// How long Fluentd's event loop blocks; has no counterpart here.
-        pub blocking_timeout: Seconds = "0.5",
+        /// How long Fluentd's event loop blocks.
+        pub blocking_timeout: Seconds = "0.5" [idle "nothing blocks here"],
     }
     sections { "parse": one, "transport": one(Transport), "extract": one(extract::Params) }
 }

@@ -12,4 +12,4 @@ pub mod tls;
 pub use listen::{Listener, Peer, SocketOptions, Stream, bind_udp};
 pub use loops::Loops;
 pub use network::Network;
-pub use resolve::{name_of, resolve, resolve_now};
+pub use resolve::{name_of, resolve, resolve_anew, resolve_now};

@@ -51,6 +51,14 @@ pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// As [`resolve`], without what is remembered of earlier answers.
+pub async fn resolve_anew(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    if literal(host).is_none() {
+        resolver()?.clear_cache();
+    }
+    resolve(host, port).await
+}
+
 /// The first address of a host, for a caller that cannot wait otherwise than by blocking; it may be on a runtime's thread.
 pub fn resolve_now(host: &str) -> Result<IpAddr> {
     if let Some(address) = literal(host) {

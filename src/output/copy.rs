@@ -19,9 +19,9 @@ crate::section! {
     /// Hands events to each of its stores.
     pub struct Params {
         /// Fluentd's way to say `copy_mode shallow`.
-        pub deep_copy: bool = "false" [deprecated "use 'copy_mode' parameter instead"],
+        pub deep_copy: bool = "false" [deprecated "use 'copy_mode' parameter instead", idle "every store gets a record of its own"],
         /// How records are handed to the stores. Every mode gives each store a record of its own: no store sees the changes of another.
-        pub copy_mode: CopyMode = "no_copy",
+        pub copy_mode: CopyMode = "no_copy" [idle "every store gets a record of its own"],
     }
     sections { "store": some }
 }

@@ -17,7 +17,7 @@ crate::section! {
         /// Whose reading of JSON: they differ in what beyond the standard they take.
         pub json_parser: Library = "oj",
         /// How much is read at once from a stream. Texts are whole here, so that it changes nothing.
-        pub stream_buffer_size: i64 = "8192",
+        pub stream_buffer_size: i64 = "8192" [idle "texts are whole here"],
     }
 }
 

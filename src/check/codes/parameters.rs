@@ -18,6 +18,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0222", "a time_slice_format that is too coarse", "The shortest part of the format says how long a slice is; years and months are too long.", "time_slice_format %Y%m"),
     row("FLM0301", "a parameter is not used", "Nothing reads it: mostly it is mistyped, belongs into another section, or another version of the plugin had it. Both programs start all the same, without what it was meant to do.", "<source>\n  @type forward\n  prot 24224\n</source>"),
     row("FLM0302", "a section is not used", "Nothing reads it: mostly its name is mistyped, or it belongs into another section.", "<match a>\n  @type stdout\n  <bufer>\n  </bufer>\n</match>"),
+    row("FLM0303", "a parameter without effect", "What it is for in Fluentd does not exist here, or is the case anyway; the message says why. The configuration runs all the same.", "<source>\n  @type forward\n  blocking_timeout 1s\n</source>"),
     row("FLM0401", "a section without @type", "Every source, match, filter and store names its plugin.", "<match a>\n  path /tmp/a\n</match>"),
     row("FLM0402", "an unknown plugin", "There is no plugin of that name: it is mistyped, or comes in a gem for Fluentd that flumen does not have. With --for fluentd-1 plugins of gems are only noted.", "<match a>\n  @type stdot\n</match>"),
     row("FLM0403", "an id is there twice", "Each @id names one plugin; buffers, metrics and logs are told apart by it.", "@id out"),

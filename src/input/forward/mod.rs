@@ -33,8 +33,8 @@ crate::section! {
         pub backlog: Option<u32>,
         /// SO_LINGER of connections in seconds; 0, a reset at the end, by default.
         pub linger_timeout: Option<u32> [deprecated "use transport directive"],
-        /// How long Fluentd's event loop blocks; has no counterpart here.
-        pub blocking_timeout: Seconds = "0.5",
+        /// How long Fluentd's event loop blocks.
+        pub blocking_timeout: Seconds = "0.5" [idle "nothing blocks here"],
         /// Whether the names of peers are looked up.
         pub resolve_hostname: Option<bool>,
         /// Whether a connection ends after its first message.
@@ -137,9 +137,6 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
     }
     if params.send_keepalive_packet && params.deny_keepalive {
         result = refuse("both 'send_keepalive_packet' and 'deny_keepalive' cannot be set to true");
-    }
-    if let Some(param) = element.param("blocking_timeout") {
-        context.diagnostics.note("FLM0652", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
     }
     result
 }

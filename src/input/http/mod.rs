@@ -44,8 +44,8 @@ crate::section! {
         pub add_http_headers: bool = "false",
         /// Whether records get the sender's address, as `REMOTE_ADDR`.
         pub add_remote_addr: bool = "false",
-        /// How long Fluentd's event loop blocks; has no counterpart here.
-        pub blocking_timeout: Seconds = "0.5",
+        /// How long Fluentd's event loop blocks.
+        pub blocking_timeout: Seconds = "0.5" [idle "nothing blocks here"],
         /// From which pages browsers may send: `*`, or addresses in which one `*` stands for anything.
         pub cors_allow_origins: Option<Vec<String>>,
         /// Whether browsers may send credentials.
@@ -135,9 +135,6 @@ fn check(params: &Params, element: &Element, context: &Context<'_>) -> Result<()
     }
     if params.add_tag_prefix.as_deref() == Some("") {
         result = Err(context.refuse("FLM0624", element.span, "'add_tag_prefix' parameter must not be empty"));
-    }
-    if let Some(param) = element.param("blocking_timeout") {
-        context.diagnostics.note("FLM0625", Some(param.span), "blocking_timeout has no effect: nothing blocks here");
     }
     result
 }

@@ -31,7 +31,7 @@ crate::section! {
         /// How files are compressed.
         pub compress: Compress = "text",
         /// Whether chunks that are compressed already are compressed anew; here always, as chunks are unpacked before they are written.
-        pub recompress: bool = "false",
+        pub recompress: bool = "false" [idle "chunks are unpacked before they are written"],
         /// A link to the file buffer's newest chunk; refused, as there are no such files.
         pub symlink_path: Option<String> [refused "there are no files that hold one chunk"],
         /// The old name of the time's form in the path.

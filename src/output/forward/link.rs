@@ -5,7 +5,6 @@ use crate::buffer::{Chunk, Compress, pack, random};
 use crate::event::Value;
 use crate::event::msgpack::{Skipper, Step, decode_value, write_array_head, write_map_head, write_str, write_uint};
 use crate::forward::digest;
-use crate::net::resolve;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -94,8 +93,7 @@ fn chunk_name(id: &[u8; 16]) -> String {
 }
 
 /// Connects, by TLS where that is asked for.
-pub async fn connect(host: &str, port: u16, certificate_name: &str, options: &Options) -> Result<Link> {
-    let mut addresses = resolve(host, port).await?;
+pub async fn connect(mut addresses: Vec<SocketAddr>, certificate_name: &str, options: &Options) -> Result<Link> {
     if options.dns_round_robin && addresses.len() > 1 {
         let first = (random() % addresses.len() as u64) as usize;
         addresses.rotate_left(first);
@@ -251,8 +249,8 @@ fn check_pong(bytes: &[u8], login: &Login, salt: &str, nonce: &[u8]) -> Result<(
 }
 
 /// Sends a heartbeat as a datagram and waits for its echo.
-pub async fn exchange_datagram(host: &str, port: u16) -> Result<()> {
-    let address = *resolve(host, port).await?.first().context("there is no address")?;
+pub async fn exchange_datagram(addresses: &[SocketAddr]) -> Result<()> {
+    let address = *addresses.first().context("there is no address")?;
     let own: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
     let socket = UdpSocket::bind(own).await?;
     socket.connect(address).await?;

@@ -2,6 +2,7 @@
 //!
 //! What is said over a connection is in [`link`], which servers are believed to be there in [`node`], whose turn it is in [`balance`].
 
+mod addresses;
 mod balance;
 mod link;
 mod node;

@@ -4,6 +4,7 @@
 //! `hard_timeout`, is detached; it is used again once it has answered for `recover_wait`.
 
 use super::Inner;
+use super::addresses::Addresses;
 use super::link::{Link, Login, connect, exchange_datagram};
 use super::settings::{Heartbeat, Options};
 use crate::buffer::Chunk;
@@ -36,6 +37,7 @@ pub struct Node {
     pub standby: bool,
     /// What is said in the handshake.
     pub login: Login,
+    addresses: Addresses,
     state: Mutex<State>,
 }
 
@@ -59,7 +61,7 @@ impl Node {
             _ => host.clone(),
         };
         let state = State { is_available: true, life: Life { last: None, gaps: VecDeque::new() }, idle: Vec::new() };
-        Node { name, host, port, certificate_name, weight, standby, login, state: Mutex::new(state) }
+        Node { name, host, port, certificate_name, weight, standby, login, addresses: Addresses::default(), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,7 +115,8 @@ impl Node {
     }
 
     async fn connect(&self, options: &Options) -> Result<Link> {
-        let mut link = connect(&self.host, self.port, &self.certificate_name, options).await?;
+        let addresses = self.addresses.of(&self.host, self.port, options.expire_dns_cache).await?;
+        let mut link = connect(addresses, &self.certificate_name, options).await?;
         if options.is_secure
             && let Err(why) = link.log_in(&self.login, options.send_timeout).await
         {
@@ -162,7 +165,7 @@ impl Node {
 
     async fn heartbeat(&self, options: &Options) -> Result<()> {
         match options.heartbeat {
-            Heartbeat::Udp => exchange_datagram(&self.host, self.port).await,
+            Heartbeat::Udp => exchange_datagram(&self.addresses.of(&self.host, self.port, options.expire_dns_cache).await?).await,
             _ => {
                 self.connect(options).await?.close().await;
                 Ok(())

@@ -48,17 +48,18 @@ crate::section! {
         /// How long that may take.
         pub ack_response_timeout: Seconds = "190",
         /// How often Fluentd looks for answers; here they are seen as they come.
-        pub read_interval_msec: i64 = "50",
+        pub read_interval_msec: i64 = "50" [idle "answers are seen as they come"],
         /// How much Fluentd reads at once; has no counterpart here.
-        pub read_length: Size = "512",
-        /// How long Fluentd keeps addresses; here it is as long as the name's own time to live.
+        pub read_length: Size = "512" [idle "answers are read as they come"],
+        /// How long the addresses of a server are used before its name is looked up again, 0 for each time; by default as long as the
+        /// name's own time to live.
         pub expire_dns_cache: Option<Seconds>,
         /// Whether one of a server's addresses is chosen by chance.
         pub dns_round_robin: bool = "false",
         /// Starting never depends on servers.
-        pub ignore_network_errors_at_startup: bool = "false",
+        pub ignore_network_errors_at_startup: bool = "false" [idle "starting never depends on servers"],
         /// Starting never depends on servers: what is wrong with them shows, and is said, when the first chunk is sent.
-        pub verify_connection_at_startup: bool = "false",
+        pub verify_connection_at_startup: bool = "false" [idle "starting never depends on servers: what is wrong with them is said when the first chunk is sent"],
         /// How chunks are compressed on their way.
         pub compress: Compress = "text",
         /// The newest version of TLS to speak.
@@ -86,7 +87,7 @@ crate::section! {
         /// For Windows only.
         pub tls_cert_logical_store_name: Option<String>,
         /// For Windows only.
-        pub tls_cert_use_enterprise_store: bool = "true",
+        pub tls_cert_use_enterprise_store: bool = "true" [idle "it is for Windows only"],
         /// Whether connections are kept for the next chunk.
         pub keepalive: bool = "false",
         /// For how long; for ever by default.
@@ -159,6 +160,8 @@ pub struct Options {
     pub require_ack: bool,
     /// For how long.
     pub ack_timeout: Duration,
+    /// How long addresses are used; their own time to live without it.
+    pub expire_dns_cache: Option<Duration>,
     /// Whether addresses are chosen by chance.
     pub dns_round_robin: bool,
     /// How chunks are compressed.
@@ -261,6 +264,7 @@ fn options(params: &Params, is_secure: bool, element: &Element, context: &Contex
         phi_detector: params.phi_failure_detector,
         require_ack: params.require_ack_response,
         ack_timeout: params.ack_response_timeout.duration(),
+        expire_dns_cache: params.expire_dns_cache.map(Seconds::duration),
         dns_round_robin: params.dns_round_robin,
         compress: params.compress,
         keepalive: params.keepalive,
