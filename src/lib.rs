@@ -47,6 +47,8 @@
 //!
 //! - **Threads.** [`Loops`](net::Loops): one single-threaded runtime a core. A connection lives on one of them, so do an output's writers. Standard output and the log have
 //!   threads of their own, because a pipe may be stuck.
+//! - **A batch on several cores.** Big batches are filtered in parts by threads that have nothing else to do, where every filter on the way treats each event
+//!   on its own (`pipeline::split`); each thread has an arena of the batch's own, so that what they made is put together without a copy, in order.
 //! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
 //! - **Durability.** A buffer on disk is one log an output ([`buffer::log`]), not a file a chunk. Appending is a copy into memory; a thread of the log's own writes what has
 //!   gathered and syncs it where somebody waits, so that one sync serves all who came meanwhile. A sender's wish for an ack is a [`Receipt`](event::Receipt) in the scope of

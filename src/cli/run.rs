@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> ExitCode {
 fn settings_of(loaded: &Loaded) -> Settings {
     Settings {
         log: loaded.log.path.clone(),
-        threads: None,
+        threads: loaded.system.threads.map(|threads| threads as usize),
         shutdown_timeout: loaded.system.shutdown_timeout.duration(),
         rpc: loaded.rpc.clone(),
         dump: Dump { text: loaded.dump.as_str().into(), is_open: loaded.system.enable_get_dump == Some(true) },

@@ -3,6 +3,9 @@
 use super::{Diagnostics, Element, Octal, Refused, Seconds, Size};
 use std::collections::BTreeMap;
 
+/// Threads beyond this are a mistake.
+pub const MAX_THREADS: i64 = 512;
+
 /// Workers are logical: more than this are a mistake, and each is a pipeline.
 pub const MAX_WORKERS: i64 = 1024;
 
@@ -98,6 +101,8 @@ crate::section! {
         pub umask: Option<Octal>,
         /// What the memory buffers of all outputs may hold together; without it each has only its own limit.
         pub memory_limit: Option<Size>,
+        /// How many threads receive, filter and send; as many as there are processors by default, a limit set from outside included.
+        pub threads: Option<i64>,
         /// How long the end of the process may take to deliver what the buffers hold.
         pub shutdown_timeout: Seconds = "6s",
         /// A folder whose configuration files are read behind this one; empty for none.
@@ -279,6 +284,10 @@ impl System {
                 span,
                 format!("workers: {} is too many, expected at most {MAX_WORKERS}", system.workers),
             ));
+        }
+        if let Some(threads) = system.threads.filter(|threads| !(1..=MAX_THREADS).contains(threads)) {
+            let span = element.param("threads").map(|param| param.value_span);
+            return Err(diagnostics.error("FLM0136", span, format!("threads is {threads}, expected 1 to {MAX_THREADS}")));
         }
         log?;
         system.note_differences(element, diagnostics);

@@ -93,6 +93,18 @@ impl<'a> Batch<'a> {
         self.events.get_mut().unwrap_or_else(|| unreachable!("events() has just filled the cell"))
     }
 
+    /// The events, decoded where they were not.
+    pub fn into_events(self, scope: &Scope<'a>) -> BumpVec<'a, Event<'a>> {
+        self.events(scope);
+        self.events.into_inner().unwrap_or_else(|| unreachable!("events() has just filled the cell"))
+    }
+
+    /// Puts other events in the place of these.
+    pub fn replace(&mut self, events: BumpVec<'a, Event<'a>>) {
+        self.packed = None;
+        self.events = OnceCell::from(events);
+    }
+
     /// A batch with the same events that may be changed on its own; values stay shared.
     pub fn duplicate(&self, scope: &Scope<'a>) -> Batch<'a> {
         let mut copy = match self.packed {

@@ -9,40 +9,45 @@ use std::sync::Arc;
 const KEPT_ARENA_BYTES: usize = 8 << 20;
 
 thread_local! {
-    static ARENA: Cell<Option<Bump>> = const { Cell::new(None) };
+    static ARENA: Cell<Option<Arenas>> = const { Cell::new(None) };
+}
+
+#[derive(Default)]
+struct Arenas {
+    bump: Bump,
+    /// Those of the threads that help with a batch; none until a batch is shared out for the first time.
+    aides: OnceCell<Box<[Bump]>>,
 }
 
 /// A borrowed arena; taken from the thread, emptied and given back on drop. Never held across an await.
-pub struct Scratch {
-    bump: Bump,
-}
+#[derive(Default)]
+pub struct Scratch(Arenas);
 
 impl Scratch {
     /// This thread's arena, or a new one where it is in use already.
     pub fn take() -> Scratch {
-        Scratch { bump: ARENA.take().unwrap_or_default() }
+        Scratch(ARENA.take().unwrap_or_default())
     }
 
     /// The scope of one emit.
     pub fn scope(&self) -> Scope<'_> {
-        Scope {
-            bump: &self.bump,
-            rejected: RefCell::new(Vec::new()),
-            depth: Cell::new(0),
-            added: Cell::new(0),
-            in_error: Cell::new(false),
-            receipt: OnceCell::new(),
-            sent: Cell::new(None),
-            named: Cell::new(0),
-        }
+        Scope { aides: Some(&self.0.aides), ..Scope::over(&self.0.bump) }
+    }
+}
+
+impl Arenas {
+    fn allocated_bytes(&self) -> usize {
+        self.bump.allocated_bytes() + self.aides.get().into_iter().flatten().map(Bump::allocated_bytes).sum::<usize>()
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.bump.allocated_bytes() <= KEPT_ARENA_BYTES {
-            self.bump.reset();
-            ARENA.set(Some(std::mem::take(&mut self.bump)));
+        if self.0.allocated_bytes() <= KEPT_ARENA_BYTES {
+            let mut arenas = std::mem::take(&mut self.0);
+            arenas.bump.reset();
+            arenas.aides.get_mut().into_iter().flatten().for_each(Bump::reset);
+            ARENA.set(Some(arenas));
         }
     }
 }
@@ -50,6 +55,7 @@ impl Drop for Scratch {
 /// One synchronous emit: the arena its records live in, and the events that were rejected on the way.
 pub struct Scope<'a> {
     bump: &'a Bump,
+    aides: Option<&'a OnceCell<Box<[Bump]>>>,
     rejected: RefCell<Vec<(Rejected<'a>, Option<Origin<'a>>)>>,
     depth: Cell<u32>,
     added: Cell<usize>,
@@ -84,6 +90,28 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Scope<'a> {
+    /// A scope over one arena, for a part of the work on a batch.
+    pub fn over(bump: &'a Bump) -> Scope<'a> {
+        Scope {
+            bump,
+            aides: None,
+            rejected: RefCell::new(Vec::new()),
+            depth: Cell::new(0),
+            added: Cell::new(0),
+            in_error: Cell::new(false),
+            receipt: OnceCell::new(),
+            sent: Cell::new(None),
+            named: Cell::new(0),
+        }
+    }
+
+    /// Up to `count` more arenas that live as long as this one, for threads that help; none where this scope is itself a part.
+    pub fn aides(&self, count: usize) -> &'a [Bump] {
+        let Some(aides) = self.aides else { return &[] };
+        let all = aides.get_or_init(|| (0..count).map(|_| Bump::new()).collect());
+        &all[..count.min(all.len())]
+    }
+
     /// The arena.
     pub fn bump(&self) -> &'a Bump {
         self.bump
@@ -107,6 +135,11 @@ impl<'a> Scope<'a> {
     /// As [`Scope::reject`], by an output.
     pub fn reject_from(&self, rejected: Rejected<'a>, origin: Origin<'a>) {
         self.rejected.borrow_mut().push((rejected, Some(origin)));
+    }
+
+    /// Takes over what was rejected in another scope of the same lifetime.
+    pub fn reject_all(&self, rejections: Vec<(Rejected<'a>, Option<Origin<'a>>)>) {
+        self.rejected.borrow_mut().extend(rejections);
     }
 
     /// Whether events have been rejected since they were last taken.

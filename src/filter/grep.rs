@@ -173,6 +173,10 @@ impl Grep {
 }
 
 impl Filter for Grep {
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
     fn filter<'a>(&self, scope: &Scope<'a>, _tag: &Tag, batch: &mut Batch<'a>) {
         let keeps = |event: &Event<'a>| {
             self.keeps(&event.record).unwrap_or_else(|why| {

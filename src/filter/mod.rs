@@ -19,6 +19,11 @@ pub trait Filter: Send + Sync {
     /// Filters a batch; events that cannot be handled go to [`Scope::reject`].
     fn filter<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>);
 
+    /// Whether it treats each event on its own, so that parts of a batch may be filtered at the same time by several threads.
+    fn is_stateless(&self) -> bool {
+        false
+    }
+
     /// Lets go of events that have been held for too long; asked about once a second. `emitter` leads to the router that it stands in.
     fn tick(&self, _now: Instant, _emitter: &Emitter) {}
 

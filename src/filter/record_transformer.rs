@@ -61,6 +61,10 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>
 }
 
 impl Filter for RecordTransformer {
+    fn is_stateless(&self) -> bool {
+        matches!(self.fields, Fields::Plain(_))
+    }
+
     fn filter<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
         let events = batch.events_mut(scope);
         let room = BumpVec::with_capacity_in(events.len(), scope.bump());

@@ -71,6 +71,11 @@ impl Expander {
         Ok(Expander { fields, environment, kept: Mutex::new(kept), has_code })
     }
 
+    /// Whether no event leaves anything behind for the next one: code may, in its instance variables.
+    pub fn is_stateless(&self) -> bool {
+        !self.has_code
+    }
+
     /// Begins the work on a batch.
     pub fn start(&self, tag: &Tag) -> Run<'_> {
         let parts = Value::list(tag.parts().into_iter().map(Value::text).collect());

@@ -129,6 +129,11 @@ impl Modifier {
         Ok(Modifier { expander, keep, replacements, conversion })
     }
 
+    /// Whether no event leaves anything behind for the next one.
+    pub fn is_stateless(&self) -> bool {
+        self.expander.is_stateless()
+    }
+
     /// Begins the work on a batch of this tag.
     pub fn start(&self, tag: &Tag) -> Work<'_> {
         Work { modifier: self, run: self.expander.start(tag) }

@@ -1,5 +1,6 @@
 //! From a configuration to a running graph: inputs, routers with their filters, outputs and their buffers.
 
+mod aides;
 mod build;
 pub mod delivery;
 mod errors;
@@ -13,9 +14,11 @@ mod pattern;
 mod reentry;
 mod reload;
 mod router;
+mod split;
 mod watched;
 mod workers;
 
+pub use aides::allow as allow_aides;
 pub use build::{build, build_workers};
 pub use identity::Predecessor;
 pub use pattern::Patterns;

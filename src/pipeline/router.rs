@@ -2,6 +2,7 @@
 
 use super::errors::ErrorRoute;
 use super::pattern::Patterns;
+use super::split;
 use crate::event::{Batch, Scope, Tag};
 use crate::filter::Filter;
 use crate::log::{Level, PluginLog};
@@ -38,7 +39,8 @@ pub struct Step {
 }
 
 impl Step {
-    fn run<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
+    /// Filters a batch and counts what became of it.
+    pub(super) fn run<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
         let (received, rejected_before) = (batch.len(), scope.rejected_len());
         self.log.enter(|| self.filter.filter(scope, tag, batch));
         self.counters.count(received, batch.len(), scope.rejected_len() - rejected_before, scope.take_added());
@@ -227,7 +229,15 @@ impl Router {
         scope.deeper(|| self.run(&only_output, scope, tag, &mut batch.duplicate(scope)))
     }
 
-    fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
+    /// Runs the filters; what they reject goes to `@ERROR` after each.
+    fn filter<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
+        if let Some(rejections) = split::filter(&path.filters, scope, tag, batch) {
+            for of_step in rejections {
+                scope.reject_all(of_step);
+                self.errors.send(scope);
+            }
+            return;
+        }
         for step in &path.filters {
             // Events of a batch that is empty by now still make an emit at its output, as in Fluentd.
             if batch.is_empty() {
@@ -236,6 +246,10 @@ impl Router {
             step.run(scope, tag, batch);
             self.errors.send(scope);
         }
+    }
+
+    fn run<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Result<(), EmitError> {
+        self.filter(path, scope, tag, batch);
         let records = batch.len() as u64;
         let Some((output, log)) = &path.output else {
             self.counters.unmatched_records.add(records);

@@ -51,7 +51,9 @@ pub type Loader = Arc<dyn Fn(&Predecessor) -> Result<Next, String> + Send + Sync
 
 /// Runs a pipeline until SIGTERM or SIGINT, then stops it in order.
 pub fn serve(pipeline: Pipeline, settings: Settings, loader: Loader) -> anyhow::Result<()> {
-    let threads = settings.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads = settings.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1).max(1);
+    // The thread of a connection takes part in its own batch.
+    crate::pipeline::allow_aides(threads - 1);
     let loops = Arc::new(Loops::start(threads).context("cannot start threads")?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     runtime.block_on(async {

@@ -152,3 +152,36 @@ fn rejected_messages_keep_their_place_among_those_that_pass() {
     let wanted: Vec<&str> = texts.iter().map(|text| if *text == "{}" { "t ok" } else { "t error" }).collect();
     assert_eq!(via(&daemon, texts.len()), wanted);
 }
+
+/// What a chunk of 3,000 events becomes behind filters that change, drop and reject some of them.
+fn filtered_by(threads: usize) -> Vec<String> {
+    let config = [
+        &format!("<system>\nthreads {threads}\n</system>\n"),
+        FORWARD_SOURCE,
+        "<filter **>\n@type parser\nkey_name log\nreserve_data true\n<parse>\n@type regexp\nexpression /^line (?<number>\\d*[0-8])$/\ntypes number:integer\n</parse>\n</filter>\n",
+        "<filter **>\n@type grep\n<exclude>\nkey number\npattern /7$/\n</exclude>\n</filter>\n",
+        "<filter **>\n@type record_transformer\n<record>\nfull ${tag}-${record[\"number\"]}\n</record>\n</filter>\n",
+        &printer("**", "root"),
+        "<label @ERROR>\n",
+        &printer("**", "error"),
+        "</label>\n",
+        quiet(),
+    ]
+    .concat();
+    let daemon = Daemon::start(&config);
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    let entry = |number: i64| (Value::Int(1_700_000_000 + number), Value::json(&format!("{{\"log\":\"line {number}\"}}")));
+    let entries: Vec<_> = (0..3000).map(entry).collect();
+    sender.send(&packed("big", &entries, None));
+    // Of ten numbers one is dropped; one is rejected and goes on as it was, as data is reserved.
+    daemon.wait_for_events(3000).iter().map(|event| format!("{} {}", event.tag, event.text)).collect()
+}
+
+#[test]
+fn several_threads_filter_a_chunk_as_one_does() {
+    let alone = filtered_by(1);
+    assert_eq!(alone.len(), 3000);
+    assert!(alone[0].ends_with(r#"{"log":"line 9","via":"error"}"#), "{}", alone[0]);
+    assert!(alone[300].ends_with(r#"{"log":"line 0","number":0,"full":"big-0","via":"root"}"#), "{}", alone[300]);
+    assert_eq!(filtered_by(4), alone);
+}

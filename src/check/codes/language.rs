@@ -35,4 +35,5 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0133", "a parameter of <system> without effect", "What it is for does not exist here; the message says why. The configuration runs all the same.", "<system>\n  enable_jit true\n</system>"),
     row("FLM0134", "a value of <dead_letter>", "The folder for events that no output takes has to have a name and room for at least one.", "<system>\n  <dead_letter>\n    path \"\"\n  </dead_letter>\n</system>"),
     row("FLM0135", "the address for commands by HTTP", "rpc_endpoint is an address and a port: 127.0.0.1:24444.", "<system>\n  rpc_endpoint here\n</system>"),
+    row("FLM0136", "the number of threads", "At least one thread has to receive, filter and send; more than there are processors is of no use.", "<system>\n  threads 0\n</system>"),
 ];
