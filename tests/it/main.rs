@@ -31,4 +31,5 @@ mod support;
 mod tail;
 mod take_over;
 mod tidy;
+mod trouble;
 mod watched;

@@ -2,80 +2,9 @@
 
 use crate::support::forward::packed;
 use crate::support::http::request;
+use crate::support::metrics::{MONITOR_SOURCE, Metrics, wait_for_metrics};
 use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, Value, wait_until};
-use std::collections::BTreeMap;
 use std::process::Command;
-
-const MONITOR: &str = "<source>\n@type monitor_agent\n@id monitor\nbind 127.0.0.1\nport \"#{ENV['MONITOR_PORT']}\"\n</source>\n";
-
-/// Labels and a number.
-type Sample = (BTreeMap<String, String>, u64);
-
-/// The numbers of `/metrics` by name.
-struct Metrics(BTreeMap<String, Vec<Sample>>);
-
-impl Metrics {
-    fn of(daemon: &Daemon) -> Metrics {
-        let (status, page) = request(daemon.port("MONITOR_PORT"), "GET", "/metrics", "", "").expect("an answer");
-        assert_eq!(status, 200);
-        let mut all: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for line in page.lines().filter(|line| !line.starts_with('#')) {
-            let (name, value) = line.rsplit_once(' ').unwrap();
-            let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
-            let labels = labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
-            let labels = labels.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned())).collect();
-            all.entry(name.to_owned()).or_default().push((labels, value.parse::<f64>().unwrap() as u64));
-        }
-        Metrics(all)
-    }
-
-    /// The sum of all numbers of this name whose labels have these values.
-    fn sum(&self, name: &str, wanted: &[(&str, &str)]) -> u64 {
-        let samples = self.0.get(name).unwrap_or_else(|| panic!("there is no {name}"));
-        let fits =
-            |labels: &BTreeMap<String, String>| wanted.iter().all(|(key, value)| labels.get(*key).is_some_and(|found| found == value));
-        samples.iter().filter(|(labels, _)| fits(labels)).map(|(_, value)| value).sum()
-    }
-
-    fn of_plugin(&self, name: &str, id: &str) -> u64 {
-        self.sum(name, &[("plugin_id", id)])
-    }
-
-    fn values(&self, name: &str, label: &str) -> Vec<String> {
-        self.0.get(name).into_iter().flatten().filter_map(|(labels, _)| labels.get(label).cloned()).collect()
-    }
-
-    /// Checks that what came in at each plugin and router is what went on, what is gone with a reason, and what is held.
-    fn check_books(&self) {
-        for id in self.values("flumen_filter_received_records_total", "plugin_id") {
-            let of = |what: &str| self.of_plugin(&format!("flumen_filter_{what}_records_total"), &id);
-            assert_eq!(of("received") + of("added"), of("emit") + of("dropped") + of("rejected"), "filter {id}");
-        }
-        for name in self.values("flumen_router_received_records_total", "router") {
-            let labels = [("router", name.as_str())];
-            let of = |what: &str| self.sum(&format!("flumen_router_{what}_records_total"), &labels);
-            let by_filters = |what: &str| {
-                let name = format!("flumen_filter_{what}_records_total");
-                if self.0.contains_key(&name) { self.sum(&name, &labels) } else { 0 }
-            };
-            let out = of("matched") + of("unmatched") + of("failed");
-            let gone = by_filters("dropped") + by_filters("rejected");
-            assert_eq!(of("received") + by_filters("added"), out + gone, "router {name}");
-        }
-        for id in self.values("flumen_output_delivered_records_total", "plugin_id") {
-            let of = |what: &str| self.of_plugin(&format!("flumen_output_{what}"), &id);
-            let refused = self.sum("flumen_output_dropped_records_total", &[("plugin_id", &id), ("reason", "overflow")]);
-            let gone = of("dropped_records_total") - refused;
-            let settled = of("delivered_records_total") + of("rejected_records_total") + of("backup_records_total");
-            let emitted = self.of_plugin("fluentd_output_status_emit_records", &id);
-            assert_eq!(emitted, settled + gone + of("held_records"), "output {id}");
-        }
-    }
-}
-
-fn wait_for_metrics(daemon: &Daemon, what: &str, wanted: impl Fn(&Metrics) -> bool) -> Metrics {
-    wait_until(what, PATIENCE, || Some(Metrics::of(daemon)).filter(|metrics| wanted(metrics)))
-}
 
 #[test]
 fn the_books_balance_to_the_event() {
@@ -87,7 +16,7 @@ fn the_books_balance_to_the_event() {
     items[4] = busy();
     server.script([Answer::Items(items), Answer::Items(vec![busy()])]);
     let config = [
-        MONITOR,
+        MONITOR_SOURCE,
         "<source>\n@type forward\n@id in\nbind 127.0.0.1\nport \"#{ENV['FORWARD_PORT']}\"\n</source>\n",
         "<filter app.**>\n@type grep\n@id grep\n<exclude>\nkey drop\npattern /y/\n</exclude>\n</filter>\n",
         // An event that cannot be parsed is rejected and stays; an array of two is two.
@@ -149,7 +78,7 @@ fn the_books_balance_to_the_event() {
 #[test]
 fn plugins_and_health_are_asked_for_by_http() {
     let config = [
-        MONITOR,
+        MONITOR_SOURCE,
         FORWARD_SOURCE,
         "<source>\n@type sample\ntag s\nrate 0\n@label @L\n</source>\n",
         "<match app.**>\n@type null\n@id out\nnever_flush true\n<buffer>\ntotal_limit_size 1k\noverflow_action block\nflush_mode interval\nflush_interval 1h\nflush_at_shutdown false\n</buffer>\n</match>\n",
@@ -207,7 +136,7 @@ fn what_plugins_have_done_comes_as_events() {
 #[test]
 fn what_is_no_event_is_counted_at_the_input_it_came_by() {
     let config = [
-        MONITOR,
+        MONITOR_SOURCE,
         "<source>\n@type forward\n@id tcp\nbind 127.0.0.1\nport \"#{ENV['FORWARD_PORT']}\"\nchunk_size_limit 1k\n</source>\n",
         "<source>\n@type forward\n@id strict\nbind 127.0.0.1\nport \"#{ENV['TCP_PORT']}\"\nskip_invalid_event false\n</source>\n",
         "<source>\n@type unix\n@id unix\npath \"#{ENV['OUT_DIR']}/in.sock\"\n</source>\n",
@@ -251,7 +180,7 @@ fn what_is_no_event_is_counted_at_the_input_it_came_by() {
 #[test]
 fn a_reader_of_standard_output_that_does_not_read_makes_it_not_ready() {
     let config = [
-        MONITOR,
+        MONITOR_SOURCE,
         FORWARD_SOURCE,
         "<filter shown>\n@type stdout\n@id tee\n</filter>\n",
         "<match printed>\n@type stdout\n@id out\n</match>\n<match **>\n@type null\n@id none\n</match>\n",

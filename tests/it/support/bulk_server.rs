@@ -5,11 +5,14 @@
 use super::http::Request;
 use super::{PATIENCE, wait_until};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
-use std::io::{BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// Requests are taken out of the kernel in small portions, so that a sender notices when nobody reads on.
+const RECEIVE_BYTES: usize = 16 << 10;
 
 /// What happens to one `_bulk` request.
 #[derive(Clone, Debug)]
@@ -24,6 +27,16 @@ pub enum Answer {
     TakeThenClose,
     /// The answer comes that much later.
     Delay(Duration, Box<Answer>),
+    /// The connection is reset before the request's body was read.
+    ResetInBody,
+    /// The documents are taken, and half of the answer is sent before the connection ends.
+    CutShort,
+    /// The documents are taken, and half of the answer is sent before the connection is reset.
+    ResetHalfway,
+    /// The request is read and never answered; whoever asks has to give up.
+    Silence,
+    /// These bytes, which need not be HTTP, and then the end of the connection.
+    Raw(&'static str),
 }
 
 /// What happens to one document of a `_bulk` request.
@@ -41,11 +54,16 @@ pub enum Item {
 pub struct BulkServer {
     port: u16,
     state: Arc<Mutex<State>>,
+    listener: Mutex<Option<TcpListener>>,
 }
 
 #[derive(Default)]
 struct State {
     script: VecDeque<Answer>,
+    greetings: VecDeque<Answer>,
+    /// Open connections, to be ended when the server goes down.
+    connections: BTreeMap<u64, TcpStream>,
+    accepted: u64,
     requests: Vec<Request>,
     documents: Vec<(Value, Value)>,
     version: String,
@@ -60,16 +78,54 @@ impl BulkServer {
 
     /// Starts on this port, for a server that appears only after the daemon.
     pub fn start_on(port: u16) -> BulkServer {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let server = BulkServer::down_on(port);
+        server.come_up();
+        server
+    }
+
+    /// One that is down: nobody listens on its port until [`BulkServer::come_up`].
+    pub fn down_on(port: u16) -> BulkServer {
         let state = Arc::new(Mutex::new(State { version: "7.17.0".to_string(), ..State::default() }));
-        let shared = Arc::clone(&state);
+        BulkServer { port, state, listener: Mutex::default() }
+    }
+
+    /// Listens.
+    pub fn come_up(&self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
+        socket2::SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BYTES).unwrap();
+        *self.listener.lock().unwrap() = Some(listener.try_clone().unwrap());
+        let shared = Arc::clone(&self.state);
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            // It ends when the listener is shut down.
+            while let Ok((stream, _)) = listener.accept() {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &state));
+                let number = state.lock().unwrap().keep(&stream);
+                std::thread::spawn(move || {
+                    serve(&stream, &state);
+                    state.lock().unwrap().connections.remove(&number);
+                });
             }
         });
-        BulkServer { port, state }
+    }
+
+    /// Goes down: connections are refused, and those that are open end.
+    pub fn go_down(&self) {
+        if let Some(listener) = self.listener.lock().unwrap().take() {
+            socket2::SockRef::from(&listener).shutdown(Shutdown::Both).unwrap();
+        }
+        for stream in std::mem::take(&mut self.state.lock().unwrap().connections).into_values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Appends to what the coming `GET /` are answered; when there is nothing left, with the version.
+    pub fn greet(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state.lock().unwrap().greetings.extend(answers);
+    }
+
+    /// How many answers of the script are left.
+    pub fn script_left(&self) -> usize {
+        self.state.lock().unwrap().script.len()
     }
 
     /// Changes what `GET /` says: the version, and the distribution where it is OpenSearch.
@@ -122,23 +178,47 @@ impl BulkServer {
     }
 }
 
+impl State {
+    fn keep(&mut self, stream: &TcpStream) -> u64 {
+        self.accepted += 1;
+        self.connections.insert(self.accepted, stream.try_clone().unwrap());
+        self.accepted
+    }
+}
+
 fn is_bulk(request: &Request) -> bool {
     request.path.split('?').next().is_some_and(|path| path.ends_with("/_bulk"))
 }
 
 /// Serves one connection until it ends.
-fn serve(stream: TcpStream, state: &Mutex<State>) {
+fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
-    while let Some(request) = Request::read(&mut reader) {
+    // The head is looked at before the body is read: some answers do not wait for that.
+    while let Ok(true) = reader.fill_buf().map(|bytes| !bytes.is_empty()) {
+        let is_refused = reader.buffer().starts_with(b"POST") && {
+            let mut state = state.lock().unwrap();
+            let is_next = matches!(state.script.front(), Some(Answer::ResetInBody));
+            is_next && state.script.pop_front().is_some()
+        };
+        if is_refused {
+            return reset(stream);
+        }
+        let Some(request) = Request::read(&mut reader) else { return };
         let answer = {
             let mut state = state.lock().unwrap();
             state.requests.push(request.clone());
-            if is_bulk(&request) { state.script.pop_front().unwrap_or(Answer::Items(Vec::new())) } else { identity(&state) }
+            let scripted = if is_bulk(&request) { state.script.pop_front() } else { state.greetings.pop_front() };
+            scripted.unwrap_or_else(|| if is_bulk(&request) { Answer::Items(Vec::new()) } else { identity(&state) })
         };
-        if !give(answer, &request, reader.get_mut(), state) {
+        if !give(answer, &request, &mut stream, state) {
             return;
         }
     }
+}
+
+/// Closing with a linger time of zero sends RST in place of FIN, once no copy of the socket is left.
+fn reset(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 fn identity(state: &State) -> Answer {
@@ -151,13 +231,32 @@ fn identity(state: &State) -> Answer {
 }
 
 /// Plays one answer; whether the connection goes on.
-fn give(answer: Answer, request: &Request, stream: &mut TcpStream, state: &Mutex<State>) -> bool {
+fn give(answer: Answer, request: &Request, stream: &mut &TcpStream, state: &Mutex<State>) -> bool {
     match answer {
         Answer::Items(items) => write_answer(stream, 200, &take(request, &items, state)),
         Answer::Status(status, body) => write_answer(stream, status, &body),
-        Answer::Reset => {
-            // Closing with a linger time of zero sends RST in place of FIN.
-            let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+        Answer::Reset | Answer::ResetInBody => {
+            reset(stream);
+            false
+        }
+        Answer::CutShort => {
+            let body = take(request, &[], state);
+            let _ = stream.write_all(half_of(&whole_answer(200, &body)));
+            false
+        }
+        Answer::ResetHalfway => {
+            let body = take(request, &[], state);
+            let _ = stream.write_all(half_of(&whole_answer(200, &body)));
+            reset(stream);
+            false
+        }
+        Answer::Silence => {
+            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = stream.read(&mut [0]);
+            false
+        }
+        Answer::Raw(bytes) => {
+            let _ = stream.write_all(bytes.as_bytes());
             false
         }
         Answer::TakeThenClose => {
@@ -199,8 +298,18 @@ fn take(request: &Request, items: &[Item], state: &Mutex<State>) -> String {
     json!({"took": 1, "errors": errors, "items": answers}).to_string()
 }
 
-fn write_answer(stream: &mut TcpStream, status: u16, body: &str) -> bool {
+fn write_answer(stream: &mut &TcpStream, status: u16, body: &str) -> bool {
+    stream.write_all(&whole_answer(status, body)).is_ok()
+}
+
+fn whole_answer(status: u16, body: &str) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status} Status\r\ncontent-type: application/json; charset=UTF-8\r\ncontent-length: {length}\r\n");
-    stream.write_all(format!("{head}x-elastic-product: Elasticsearch\r\n\r\n{body}").as_bytes()).is_ok()
+    format!("{head}x-elastic-product: Elasticsearch\r\n\r\n{body}").into_bytes()
+}
+
+/// The head, and half of the body.
+fn half_of(answer: &[u8]) -> &[u8] {
+    let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+    &answer[..body + (answer.len() - body) / 2]
 }
