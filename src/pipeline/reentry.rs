@@ -8,7 +8,7 @@ use super::delivery::Delivery;
 use super::router::Router;
 use crate::buffer::Chunk;
 use crate::event::msgpack::{check_entries, normalize_entries};
-use crate::event::{Batch, Scope, Scratch, Tag};
+use crate::event::{Batch, Scope, Scratch, Sent, Tag};
 use crate::metrics::{Buffered, OutputCounters};
 use crate::plugin::{EmitError, Route, Sink};
 use std::sync::Arc;
@@ -41,13 +41,15 @@ impl Running {
 
 impl Reentry {
     /// Sends entries of one tag: to the output of this id if there is one, else by their tag, and past the filters if an output gave them up.
-    pub fn emit(&self, tag: &str, entries: &[u8], output: Option<&str>) -> Result<(), EmitError> {
+    /// Under the same name they are the same events again, where outputs give them names.
+    pub fn emit(&self, tag: &str, entries: &[u8], name: &str, output: Option<&str>) -> Result<(), EmitError> {
         let scratch = Scratch::take();
         let scope = scratch.scope();
         let tag = Tag::new(tag);
         let Some(batch) = batch_of(&scope, entries) else {
             return Err(EmitError { class: "ArgumentError", message: "these are no events".to_owned(), settled: false });
         };
+        scope.name(Sent::Whole { chunk: scope.bytes(name.as_bytes()), body: scope.bytes(entries) });
         let known = output.and_then(|id| self.outputs.iter().find(|known| known.id() == id));
         let result = match (known, output) {
             (Some(known), _) => known.emit(&scope, &tag, &batch),

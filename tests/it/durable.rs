@@ -3,19 +3,8 @@
 use crate::support::bulk_server::{Answer, BulkServer, Item};
 use crate::support::forward::{chunk_option, forward};
 use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, Sender, Value, wait_until};
-use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Rounds of the crash test, unless `FLUMEN_CRASH_ROUNDS` says otherwise.
-const CRASH_ROUNDS: usize = 30;
-/// Senders at the same time.
-const CLIENTS: usize = 4;
-/// Messages that a sender has under way.
-const WINDOW: usize = 4;
-/// Events of a message.
-const EVENTS: u64 = 10;
 
 /// A folder for a buffer, that outlives the daemons.
 struct Folder(PathBuf);
@@ -50,114 +39,6 @@ fn config(more: &str) -> String {
 
 fn start(config: &str, server: u16, folder: &Path) -> Daemon {
     Daemon::with(config).env("SERVER", server).env("BUFFER", folder.display()).start()
-}
-
-/// One sender, that sends again what was not acknowledged.
-#[derive(Default)]
-struct Client {
-    number: usize,
-    next: u64,
-    waiting: VecDeque<(String, Vec<u8>)>,
-    acked: u64,
-}
-
-impl Client {
-    fn message(&mut self) {
-        let chunk = format!("client {} message {}", self.number, self.next);
-        let event = |n: u64| (Value::Int(1_700_000_000), Value::json(&format!("{{\"client\":{},\"n\":{n}}}", self.number)));
-        let events: Vec<_> = (self.next * EVENTS..(self.next + 1) * EVENTS).map(event).collect();
-        let tag = format!("t.{}", self.next % 3);
-        self.waiting.push_back((chunk.clone(), forward(&tag, &events, chunk_option(&chunk))));
-        self.next += 1;
-    }
-
-    /// Sends and reads acks until the other side is gone, or `enough` says so and nothing waits.
-    fn run(&mut self, port: u16, enough: &AtomicBool) {
-        let Some(mut sender) = Sender::try_connect(port, Duration::from_secs(10)) else { return };
-        let mut sent = 0;
-        loop {
-            while sent < WINDOW {
-                if sent >= self.waiting.len() {
-                    if enough.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    self.message();
-                }
-                if !sender.try_send(&self.waiting[sent].1) {
-                    return;
-                }
-                sent += 1;
-            }
-            let Some((chunk, _)) = self.waiting.front() else { return };
-            if !sender.try_ack(chunk) {
-                return;
-            }
-            self.waiting.pop_front();
-            self.acked += 1;
-            sent -= 1;
-        }
-    }
-}
-
-fn run_clients(clients: &mut [Client], port: u16, enough: &AtomicBool, meanwhile: impl FnOnce()) {
-    std::thread::scope(|scope| {
-        for client in clients {
-            scope.spawn(move || client.run(port, enough));
-        }
-        meanwhile();
-    });
-}
-
-/// Small numbers that differ from run to run.
-fn chance(below: u64) -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish() % below
-}
-
-#[test]
-fn acknowledged_events_survive_kills_at_any_moment() {
-    let rounds = std::env::var("FLUMEN_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(CRASH_ROUNDS);
-    let (server, folder) = (BulkServer::start(), Folder::new("crash"));
-    let config = config("generate_id true");
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client { number, ..Client::default() }).collect();
-    for _ in 0..rounds {
-        let daemon = start(&config, server.port(), &folder.0);
-        let port = daemon.port("FORWARD_PORT");
-        let enough = AtomicBool::new(false);
-        run_clients(&mut clients, port, &enough, || {
-            // The moment is the point: at the start, during syncs and deliveries, and in the middle of a stop.
-            std::thread::sleep(Duration::from_millis(chance(150)));
-            if chance(4) == 0 {
-                daemon.signal(libc::SIGTERM);
-                std::thread::sleep(Duration::from_millis(chance(40)));
-            }
-            daemon.kill();
-        });
-    }
-    let daemon = start(&config, server.port(), &folder.0);
-    run_clients(&mut clients, daemon.port("FORWARD_PORT"), &AtomicBool::new(true), || {});
-    let acked: u64 = clients.iter().map(|client| client.acked * EVENTS).sum();
-    assert!(clients.iter().all(|client| client.waiting.is_empty()) && acked > 0);
-    // By id, as the server keeps them: each event once, however often it was sent.
-    let mut stored: HashMap<String, (i64, i64)> = HashMap::new();
-    let mut seen = 0;
-    wait_until("all acknowledged events", PATIENCE, || {
-        let documents = server.documents();
-        for (action, document) in &documents[seen..] {
-            let event = (document["client"].as_i64().unwrap(), document["n"].as_i64().unwrap());
-            let id = action["index"]["_id"].as_str().unwrap().to_owned();
-            assert_eq!(*stored.entry(id).or_insert(event), event, "one id for two events");
-        }
-        seen = documents.len();
-        (stored.len() as u64 >= acked).then_some(())
-    });
-    let mut events: Vec<_> = stored.into_values().collect();
-    events.sort_unstable();
-    let wanted: Vec<_> = clients.iter().flat_map(|client| (0..client.next * EVENTS).map(|n| (client.number as i64, n as i64))).collect();
-    assert_eq!(events, wanted);
-    println!("rounds={rounds} acknowledged={acked} sent_more_than_once={}", seen as u64 - acked);
-    daemon.stop();
-    assert!(folder.files().is_empty(), "{:?}", folder.files());
 }
 
 #[test]

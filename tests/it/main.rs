@@ -8,6 +8,7 @@ mod buffer_tool;
 mod cat;
 mod check;
 mod cli;
+mod crash;
 mod docker;
 mod durable;
 mod fmt;

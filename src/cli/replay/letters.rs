@@ -24,6 +24,8 @@ impl Replay<'_> {
         let name = self.name_of(&place);
         let until = std::fs::metadata(path).with_context(|| format!("cannot read {place}"))?.len();
         let from = self.progress.sent(&name).min(until);
+        // A round that was begun before may have come through in part: the same again has the same names only within the same bounds.
+        let mut planned = self.progress.planned(&name);
         let skipped = self.totals.skipped + self.totals.damaged;
         let (mut groups, mut bytes, mut count, mut at): (Vec<Group>, usize, usize, u64) = (Vec::new(), 0, 0, from);
         for line in kept::letters(path, from)? {
@@ -48,7 +50,9 @@ impl Replay<'_> {
                     eprintln!("flumen replay: {place}: the line that ends at byte {at} is damaged: {why}");
                 }
             }
-            if bytes >= ROUND_BYTES || count >= ROUND_LETTERS {
+            let is_planned = planned.is_some_and(|planned| at >= planned);
+            if is_planned || (planned.is_none() && (bytes >= ROUND_BYTES || count >= ROUND_LETTERS)) {
+                planned = None;
                 self.round(&name, at, &mut groups)?;
                 (bytes, count) = (0, 0);
             }
@@ -64,6 +68,7 @@ impl Replay<'_> {
     }
 
     fn round(&mut self, name: &str, end: u64, groups: &mut Vec<Group>) -> anyhow::Result<()> {
+        self.progress.plan(name, end)?;
         for (number, group) in groups.iter().enumerate() {
             let message = format!("flumen-replay:{name}:{end}:{number}");
             let addressed = Addressed {

@@ -48,7 +48,7 @@ impl Target for Pipeline {
             let chunk = Chunk { bytes: part.bytes.to_vec(), records: part.records.max(1), ..Chunk::new(keys) };
             return self.way.take_formatted(chunk, part.output, part.plugin).map_err(anyhow::Error::msg);
         }
-        self.way.emit(part.tag, part.bytes, part.output).map_err(anyhow::Error::from)
+        self.way.emit(part.tag, part.bytes, part.name, part.output).map_err(anyhow::Error::from)
     }
 
     fn can_take(&self, _is_formatted: bool) -> bool {

@@ -17,7 +17,15 @@ const COMPACT_BYTES: u64 = 1 << 20;
 pub struct Progress {
     path: PathBuf,
     file: File,
-    sent: HashMap<String, u64>,
+    sources: HashMap<String, Source>,
+}
+
+/// How far one source has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    sent: u64,
+    /// Where the round ends that was begun last.
+    planned: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +34,9 @@ struct Line {
     of: String,
     /// Bytes of it that are sent, or for a chunk 1 when all of it is.
     sent: u64,
+    /// Up to where a round was begun beyond that: what it sends has to be the same again, whatever has been added since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    planned: Option<u64>,
 }
 
 impl Progress {
@@ -34,44 +45,62 @@ impl Progress {
         let path = given.map_or_else(|| folder.join(FILE), Path::to_owned);
         let explain = || format!("the progress cannot be kept in {}: give another place with --progress FILE", path.display());
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).with_context(explain)?;
-        let mut sent = HashMap::new();
+        let mut sources = HashMap::new();
         for line in BufReader::new(&file).lines() {
             // A line that was torn when the machine stopped counts for nothing: what it says is sent again.
-            if let Ok(Line { of, sent: bytes }) = serde_json::from_str(&line.with_context(explain)?) {
-                sent.insert(of, bytes);
+            if let Ok(Line { of, sent, planned }) = serde_json::from_str(&line.with_context(explain)?) {
+                sources.insert(of, Source { sent, planned });
             }
         }
         if file.metadata().with_context(explain)?.len() > COMPACT_BYTES {
-            file = compact(&path, &sent).with_context(explain)?;
+            file = compact(&path, &sources).with_context(explain)?;
         } else {
             // A torn line must not swallow the next one.
             file.write_all(b"\n").with_context(explain)?;
         }
-        Ok(Progress { path, file, sent })
+        Ok(Progress { path, file, sources })
     }
 
     /// How much of a source is sent.
     pub fn sent(&self, of: &str) -> u64 {
-        self.sent.get(of).copied().unwrap_or(0)
+        self.sources.get(of).map_or(0, |source| source.sent)
+    }
+
+    /// Where the round ends that follows what is sent, if it was begun before.
+    pub fn planned(&self, of: &str) -> Option<u64> {
+        self.sources.get(of)?.planned
     }
 
     /// So much of a source is sent; synced.
     pub fn advance(&mut self, of: &str, sent: u64) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(&Line { of: of.to_owned(), sent })?;
+        self.note(of, Source { sent, planned: None })
+    }
+
+    /// A round up to this end is about to be sent; synced.
+    pub fn plan(&mut self, of: &str, end: u64) -> anyhow::Result<()> {
+        if self.planned(of) == Some(end) {
+            return Ok(());
+        }
+        self.note(of, Source { sent: self.sent(of), planned: Some(end) })
+    }
+
+    fn note(&mut self, of: &str, source: Source) -> anyhow::Result<()> {
+        let Source { sent, planned } = source;
+        let mut line = serde_json::to_vec(&Line { of: of.to_owned(), sent, planned })?;
         line.push(b'\n');
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
         written.with_context(|| format!("the progress cannot be kept in {}", self.path.display()))?;
-        self.sent.insert(of.to_owned(), sent);
+        self.sources.insert(of.to_owned(), source);
         Ok(())
     }
 }
 
-fn compact(path: &Path, sent: &HashMap<String, u64>) -> anyhow::Result<File> {
+fn compact(path: &Path, sources: &HashMap<String, Source>) -> anyhow::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let mut file = File::create(&name)?;
-    for (of, bytes) in sent {
-        let mut line = serde_json::to_vec(&Line { of: of.clone(), sent: *bytes })?;
+    for (of, &Source { sent, planned }) in sources {
+        let mut line = serde_json::to_vec(&Line { of: of.clone(), sent, planned })?;
         line.push(b'\n');
         file.write_all(&line)?;
     }
@@ -94,8 +123,12 @@ mod tests {
         OpenOptions::new().append(true).open(folder.join(FILE)).unwrap().write_all(b"{\"of\":\"a\",\"se").unwrap();
         let mut progress = Progress::open(&folder, None).unwrap();
         progress.advance("b", 1).unwrap();
+        progress.plan("a", 20).unwrap();
+        progress.plan("d", 30).unwrap();
+        progress.advance("d", 30).unwrap();
         let progress = Progress::open(&folder, None).unwrap();
         assert_eq!((progress.sent("a"), progress.sent("b"), progress.sent("c")), (9, 1, 0));
+        assert_eq!((progress.planned("a"), progress.planned("b"), progress.planned("d")), (Some(20), None, None));
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(Progress::open(&folder, None).unwrap_err().to_string().contains("--progress FILE"));
     }

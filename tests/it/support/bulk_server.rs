@@ -160,6 +160,16 @@ impl BulkServer {
         self.state.lock().unwrap().documents.clone()
     }
 
+    /// The documents taken so far, but for the first `seen`.
+    pub fn documents_from(&self, seen: usize) -> Vec<(Value, Value)> {
+        self.state.lock().unwrap().documents[seen..].to_vec()
+    }
+
+    /// How many documents were taken so far.
+    pub fn document_count(&self) -> usize {
+        self.state.lock().unwrap().documents.len()
+    }
+
     /// Forgets the documents taken so far.
     pub fn forget_documents(&self) {
         self.state.lock().unwrap().documents.clear();

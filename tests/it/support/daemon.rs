@@ -339,7 +339,7 @@ fn events_in(lines: &[String]) -> Vec<Event> {
 }
 
 /// The program under test: the one cargo built, or another build of it that `FLUMEN_BINARY` names.
-fn binary() -> std::ffi::OsString {
+pub fn binary() -> std::ffi::OsString {
     std::env::var_os("FLUMEN_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_flumen").into())
 }
 
