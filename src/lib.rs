@@ -29,8 +29,9 @@
 //! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
 //! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`], [`modifier`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output; what `record_modifier` does, as a filter and as an output |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
-//! | [`pipeline`] | elements to a running graph: patterns, routers, `@ERROR`, delivery |
+//! | [`pipeline`], [`manual`] | elements to a running graph: patterns, routers, `@ERROR`, delivery; what every plugin and section takes, from its declaration |
 //! | [`check`], [`supervisor`] | all that can be said about a configuration without running it; the life of the process |
+//! | [`lsp`] | the language server: the checker and the manual inside an editor |
 //! | [`cli`] | the command line |
 //!
 //! # Invariants
@@ -78,6 +79,8 @@ pub mod formatter;
 pub mod forward;
 pub mod input;
 pub mod log;
+pub mod lsp;
+pub mod manual;
 pub mod metrics;
 pub mod modifier;
 pub mod net;

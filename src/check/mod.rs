@@ -26,6 +26,7 @@ mod values;
 mod tests;
 
 pub use grok::unknown_patterns;
+pub use known::names as names_of_plugins;
 pub use report::{Found, Place, Report};
 
 use crate::config::{self, Diagnostics, Element, LoadOptions, Refused, Severity, System, v1};

@@ -93,7 +93,7 @@ fn parse(arguments: &[String]) -> Result<Asked, String> {
     Ok(asked)
 }
 
-fn target(name: &str) -> Result<Target, String> {
+pub(super) fn target(name: &str) -> Result<Target, String> {
     match name {
         "flumen" => Ok(Target::Flumen),
         "fluentd-1" | "fluentd" => Ok(Target::Fluentd),
@@ -110,7 +110,7 @@ fn colour(when: &str) -> Result<Option<bool>, String> {
     }
 }
 
-fn codes_of(text: &str, words: &[&str]) -> Result<Vec<String>, String> {
+pub(super) fn codes_of(text: &str, words: &[&str]) -> Result<Vec<String>, String> {
     let known = |code: &&str| words.contains(code) || codes::find(code).is_some();
     match text.split(',').find(|code| !known(code)) {
         Some(other) => Err(format!("{other:?} is no code of a finding; --explain all lists them")),
@@ -181,7 +181,7 @@ fn given(asked: &Asked) -> Result<Vec<PathBuf>, String> {
 }
 
 /// The variables that embedded Ruby sees: the process's, and those of the files.
-fn environment(files: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+pub(super) fn environment(files: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let mut variables: Vec<(String, String)> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     for file in files {

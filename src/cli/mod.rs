@@ -9,6 +9,7 @@ mod fmt;
 mod health;
 mod kept;
 mod load;
+mod lsp;
 mod options;
 mod patterns;
 mod plugin;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: flumen [options]             run, as fluentd does
                                     configurations in their canonical layout
        flumen grok PATTERN [FILE] | regex EXPRESSION [FILE]
                                     try a pattern on lines (flumen grok --help)
+       flumen lsp                   a language server for editors (flumen lsp --help)
        flumen plugin [NAME...] [--format text|markdown|json]   what plugins take
        flumen health [URL | -c FILE | --port N]   ask a running one how it is
        flumen cat TAG [options]     send lines of standard input to a forward input, as fluent-cat does (flumen cat --help)
@@ -57,6 +59,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         Some((first, rest)) if first == "grok" => return patterns::grok(rest),
         Some((first, rest)) if first == "regex" => return patterns::regex(rest),
         Some((first, rest)) if first == "explain" => return explain::run(rest),
+        Some((first, rest)) if first == "lsp" => return lsp::run(rest),
         Some((first, rest)) if first == "plugin" => return plugin::plugin(rest),
         Some((first, rest)) if first == "buffer" => return buffer::main(rest),
         Some((first, rest)) if first == "reload" => return reload::main(rest),

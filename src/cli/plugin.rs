@@ -1,27 +1,12 @@
 //! `flumen plugin [NAME]`: what plugins take, from their declarations: as text, Markdown or JSON.
 
 use super::EXIT_CONFIG;
-use crate::buffer::{self, OutputParams};
-use crate::config::{Compat, Declared, Kind, Section, System};
-use crate::filter::{self, FILTERS};
-use crate::formatter::{self, FORMATTERS};
-use crate::input::{self, INPUTS};
-use crate::output::{self, OUTPUTS};
-use crate::parser::{self, BaseParams, PARSERS};
-use crate::plugin::Plugin;
-use crate::plugin::known::KnownPlugins;
+use crate::config::Section;
+use crate::manual::{Entry, doc, entries, flat, known_tables, multiplicity, remarks, rows, type_name};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
-
-/// Something that has parameters: a plugin, or a section that several plugins share.
-struct Entry {
-    kind: &'static str,
-    name: &'static str,
-    section: &'static Section,
-    compat: &'static [Compat],
-}
 
 const FORMATS: [&str; 3] = ["text", "markdown", "json"];
 
@@ -75,40 +60,6 @@ fn chosen(arguments: &[String]) -> Result<(Vec<Entry>, String), String> {
     }
 }
 
-/// Everything that has parameters, kind by kind.
-fn entries() -> Vec<Entry> {
-    let mut entries = Vec::new();
-    add(&mut entries, "input", INPUTS);
-    add(&mut entries, "filter", FILTERS);
-    add(&mut entries, "parser", PARSERS);
-    add(&mut entries, "formatter", FORMATTERS);
-    add(&mut entries, "output", OUTPUTS);
-    for (name, section) in [
-        ("parse", &BaseParams::SECTION),
-        ("inject", &formatter::inject::Params::SECTION),
-        ("buffer", &buffer::Params::SECTION),
-        ("match", &OutputParams::SECTION),
-        ("system", &System::SECTION),
-    ] {
-        entries.push(Entry { kind: "section", name, section, compat: &[] });
-    }
-    entries
-}
-
-fn add<T>(entries: &mut Vec<Entry>, kind: &'static str, table: &'static [Plugin<T>]) {
-    entries.extend(table.iter().map(|row| Entry { kind, name: row.name, section: row.section, compat: row.compat }));
-}
-
-fn known_tables() -> [(&'static str, &'static KnownPlugins); 5] {
-    [
-        ("input", &input::KNOWN),
-        ("filter", &filter::KNOWN),
-        ("parser", &parser::KNOWN),
-        ("formatter", &formatter::KNOWN),
-        ("output", &output::KNOWN),
-    ]
-}
-
 /// The kind and the gem of a plugin that is known only.
 fn known(name: &str) -> Option<(&'static str, &'static str)> {
     known_tables().into_iter().find_map(|(kind, table)| table.find(name).map(|known| (kind, known.gem)))
@@ -122,79 +73,13 @@ fn render(entries: &[Entry], format: &str) -> String {
     }
 }
 
-/// A type as the manual names it.
-fn type_name(kind: Kind) -> String {
-    match kind {
-        Kind::Enum(words) => words.join(" | "),
-        Kind::Accessor => "field".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
-    }
-}
-
-/// What has to be known of a parameter beside its type.
-fn remarks(param: &Declared) -> Vec<String> {
-    let mut remarks = Vec::new();
-    match (param.required, param.default) {
-        (true, _) => remarks.push("required".to_owned()),
-        (false, Some("")) => remarks.push("default: empty".to_owned()),
-        (false, Some(default)) => remarks.push(format!("default: {}", default.replace('\n', "\\n").replace('\t', "\\t"))),
-        (false, None) => {}
-    }
-    let mut remark = |what: &str, value: Option<&str>| remarks.extend(value.map(|value| format!("{what}{value}")));
-    remark("also: ", param.alias);
-    remark("deprecated: ", param.deprecated);
-    remark("refused: removed, ", param.obsoleted);
-    remark("refused: ", param.refused);
-    remark("no effect: ", param.idle);
-    if param.secret {
-        remarks.push("secret".to_owned());
-    }
-    remarks
-}
-
-fn doc(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
-}
-
-/// What the old flat parameters of an entry are moved to.
-fn flat(entry: &Entry) -> Option<String> {
-    let names: Vec<&str> = entry
-        .compat
-        .iter()
-        .map(|kind| match kind {
-            Compat::Buffer | Compat::TimeSlicedBuffer => "<buffer>",
-            Compat::Parser => "<parse>",
-            Compat::Formatter => "<format>",
-            Compat::Inject => "<inject>",
-            Compat::Extract => "<extract>",
-        })
-        .collect();
-    (!names.is_empty()).then(|| format!("Takes {} and the flat parameters of version 0.12 that they replace.", names.join(", ")))
-}
-
 fn as_text(entry: &Entry) -> String {
     let mut text = format!("{} {}: {}\n", entry.kind, entry.name, doc(entry.section.doc));
     section_text(entry.section, 1, &mut text);
-    if let Some(flat) = flat(entry) {
+    if let Some(flat) = flat(entry.compat) {
         let _ = writeln!(text, "  {flat}");
     }
     text
-}
-
-/// The parameters of a section with their names; numbered ones that are alike are one, such as `regexp1` ... `regexp20`.
-fn rows(section: &Section) -> Vec<(String, &'static Declared)> {
-    let stem = |param: &Declared| param.name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let mut rows: Vec<(String, &'static Declared)> = Vec::new();
-    for param in section.params {
-        let numbered = stem(param) < param.name.len();
-        match rows.last_mut() {
-            Some((name, last)) if numbered && last.doc == param.doc && last.name[..stem(last)] == param.name[..stem(param)] => {
-                *name = format!("{} ... {}", last.name, param.name);
-            }
-            _ => rows.push((param.name.to_owned(), param)),
-        }
-    }
-    rows
 }
 
 fn section_text(section: &Section, depth: usize, text: &mut String) {
@@ -212,15 +97,6 @@ fn section_text(section: &Section, depth: usize, text: &mut String) {
     }
 }
 
-fn multiplicity(many: bool, required: bool) -> &'static str {
-    match (many, required) {
-        (true, true) => " (one or more)",
-        (true, false) => " (any number)",
-        (false, true) => " (required)",
-        (false, false) => "",
-    }
-}
-
 fn markdown(entries: &[Entry]) -> String {
     let mut text = HEAD.to_owned();
     let mut kind = "";
@@ -231,7 +107,7 @@ fn markdown(entries: &[Entry]) -> String {
             let _ = write!(text, "\n## {title}\n");
         }
         let _ = write!(text, "\n### {kind} `{}`\n\n{}\n", entry.name, doc(entry.section.doc));
-        if let Some(flat) = flat(entry) {
+        if let Some(flat) = flat(entry.compat) {
             let _ = write!(text, "\n{flat}\n");
         }
         table(entry.section, "", &mut text);

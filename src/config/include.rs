@@ -1,6 +1,8 @@
 //! What an `@include` names: the path or URI in it, and the files that it stands for.
 
 use super::glob::glob;
+use super::ruby::{self, Environment};
+use super::tree::{Literal, Part};
 use std::path::{Path, PathBuf};
 
 /// What was named.
@@ -36,6 +38,24 @@ pub fn resolve(uri: &str, dir: &Path) -> Result<Target, String> {
         false => format!("{}/{path}", dir.display()),
     };
     Ok(Target::Files(glob(&expand(&pattern))))
+}
+
+/// The files that an include in a file of `dir` stands for; none where it names none, or cannot be evaluated.
+pub fn included_files(uri: &Literal, dir: &Path, environment: &Environment) -> Vec<PathBuf> {
+    let mut text = String::new();
+    for part in &uri.parts {
+        match part {
+            Part::Text(piece) => text.push_str(piece),
+            Part::Code(code, _) => match ruby::evaluate(code, environment) {
+                Ok(value) => text.push_str(&value.to_text()),
+                Err(_) => return Vec::new(),
+            },
+        }
+    }
+    match resolve(&text, dir) {
+        Ok(Target::Files(files)) => files,
+        _ => Vec::new(),
+    }
 }
 
 /// The scheme of a URI and what follows its colon.

@@ -1,6 +1,7 @@
 //! Reading a whole configuration: the main file, what is given on the command line, and the folder of additional files.
 
 use super::lower::{Lowerer, Syntax, read_text};
+use super::overlay::Overlay;
 use super::ruby::Environment;
 use super::{Diagnostics, Element, Refused, Severity, Span, yaml};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,8 @@ pub struct LoadOptions {
     pub encoding: String,
     /// What embedded Ruby sees.
     pub environment: Environment,
+    /// Texts that stand for files, included ones too.
+    pub overlay: Overlay,
 }
 
 impl LoadOptions {
@@ -65,6 +68,7 @@ impl LoadOptions {
             file_type: FileType::Guess,
             encoding: "utf-8".to_owned(),
             environment: Environment::of_process(),
+            overlay: Overlay::default(),
         }
     }
 
@@ -105,12 +109,12 @@ pub fn load_despite_faults(options: &LoadOptions, diagnostics: &Diagnostics) -> 
     let mut root = Element::new("ROOT", "", Span::default());
     let syntax = if options.v0 { Syntax::V0 } else { Syntax::V1 };
     root.plain = options.v0;
-    let mut lowerer = Lowerer::new(&options.environment, diagnostics, syntax);
+    let mut lowerer = Lowerer::new(&options.environment, &options.overlay, diagnostics, syntax);
     let name = options.path.display().to_string();
     let dir = options.path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let text = match &options.text {
         Some(text) => text.clone(),
-        None => read_text(&options.path, &options.encoding)
+        None => read_text(&options.path, &options.encoding, &options.overlay)
             .map_err(|why| diagnostics.error("FLM0100", None, format!("cannot read the configuration {name}: {why}")))?,
     };
     let is_yaml = match options.file_type {
@@ -119,7 +123,7 @@ pub fn load_despite_faults(options: &LoadOptions, diagnostics: &Diagnostics) -> 
         FileType::Yaml => true,
     };
     if is_yaml {
-        yaml::read(&name, &text, &dir, &options.environment, diagnostics, &mut root);
+        yaml::read(&name, &text, &dir, options, diagnostics, &mut root);
         if diagnostics.has_errors() {
             return Err(Refused);
         }
@@ -158,8 +162,8 @@ fn include_dir(options: &LoadOptions, lowerer: &mut Lowerer<'_>, diagnostics: &D
     for file in files {
         diagnostics.note("FLM0125", None, format!("loading additional configuration file: {}", file.display()));
         if has_yaml_extension(&file) {
-            match read_text(&file, "utf-8") {
-                Ok(text) => yaml::read(&file.display().to_string(), &text, Path::new(&dir), &options.environment, diagnostics, root),
+            match read_text(&file, "utf-8", &options.overlay) {
+                Ok(text) => yaml::read(&file.display().to_string(), &text, Path::new(&dir), options, diagnostics, root),
                 Err(why) => drop(diagnostics.error("FLM0110", None, format!("include error {} - {why}", file.display()))),
             }
         } else {

@@ -2,6 +2,7 @@
 
 use super::include::{self, Target};
 use super::json::Json;
+use super::overlay::Overlay;
 use super::ruby::{self, Environment};
 use super::tree::{Form, IncludeNode, Literal, Node, ParamNode, Part, SectionNode};
 use super::{Diagnostics, Element, Param, ParamValue, Span, v0, v1};
@@ -26,6 +27,7 @@ pub enum Syntax {
 /// Reads texts into one element.
 pub(super) struct Lowerer<'a> {
     environment: &'a Environment,
+    overlay: &'a Overlay,
     diagnostics: &'a Diagnostics,
     syntax: Syntax,
     /// The files that are being read, the innermost last.
@@ -53,9 +55,10 @@ pub(super) enum Evaluated {
 
 impl<'a> Lowerer<'a> {
     /// Ready for the first text.
-    pub(super) fn new(environment: &'a Environment, diagnostics: &'a Diagnostics, syntax: Syntax) -> Lowerer<'a> {
+    pub(super) fn new(environment: &'a Environment, overlay: &'a Overlay, diagnostics: &'a Diagnostics, syntax: Syntax) -> Lowerer<'a> {
         Lowerer {
             environment,
+            overlay,
             diagnostics,
             syntax,
             reading: Vec::new(),
@@ -106,7 +109,7 @@ impl<'a> Lowerer<'a> {
             self.diagnostics.error("FLM0110", span, format!("include error {} - {why}", path.display()));
             return;
         }
-        match read_text(path, "utf-8") {
+        match read_text(path, "utf-8", self.overlay) {
             Ok(text) => {
                 self.reading.push(real);
                 let dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
@@ -298,8 +301,11 @@ pub(super) fn accept_old_names(element: &Element, diagnostics: &Diagnostics) {
     }
 }
 
-/// The text of a file.
-pub(super) fn read_text(path: &Path, encoding: &str) -> Result<String, String> {
+/// The text of a file, or what stands for it.
+pub(super) fn read_text(path: &Path, encoding: &str, overlay: &Overlay) -> Result<String, String> {
+    if let Some(text) = overlay.get(path) {
+        return Ok(text.to_owned());
+    }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::IsADirectory => "Is a directory".to_owned(),
         std::io::ErrorKind::NotFound => "No such file or directory".to_owned(),

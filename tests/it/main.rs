@@ -20,6 +20,8 @@ mod image;
 mod letters;
 mod licences;
 mod lifecycle;
+mod lsp;
+mod lsp_hostile;
 mod patterns;
 mod reload;
 mod replay;

@@ -12,8 +12,9 @@ const LEVELS: &[&[&str]] = &[
     &["plugin", "net"],
     &["parser", "formatter", "buffer", "forward", "console", "modifier"],
     &["input", "filter", "output"],
-    &["pipeline"],
+    &["pipeline", "manual"],
     &["check", "supervisor"],
+    &["lsp"],
     &["cli"],
 ];
 

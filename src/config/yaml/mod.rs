@@ -6,8 +6,7 @@ mod scalar;
 mod section;
 
 use super::include;
-use super::ruby::Environment;
-use super::{Diagnostics, Element, Span};
+use super::{Diagnostics, Element, LoadOptions, Overlay, Span};
 use node::{Content, Node};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,16 +20,18 @@ const MAX_FILES: usize = 10_000;
 /// What reading one configuration needs.
 pub(super) struct Yaml<'a> {
     diagnostics: &'a Diagnostics,
+    overlay: &'a Overlay,
     /// The files that are being read, the innermost last.
     reading: Vec<PathBuf>,
     files: usize,
 }
 
 /// Reads a YAML text into `root`. `name` is what messages call it, `dir` what its includes are relative to.
-pub(super) fn read(name: &str, text: &str, dir: &Path, environment: &Environment, diagnostics: &Diagnostics, root: &mut Element) {
-    let mut yaml = Yaml { diagnostics, reading: vec![Path::new(name).canonicalize().unwrap_or_default()], files: 0 };
+pub(super) fn read(name: &str, text: &str, dir: &Path, options: &LoadOptions, diagnostics: &Diagnostics, root: &mut Element) {
+    let reading = vec![Path::new(name).canonicalize().unwrap_or_default()];
+    let mut yaml = Yaml { diagnostics, overlay: &options.overlay, reading, files: 0 };
     if let Some(node) = yaml.load(name, text, dir) {
-        section::build_root(&node, environment, diagnostics, root);
+        section::build_root(&node, &options.environment, diagnostics, root);
     }
 }
 
@@ -83,7 +84,7 @@ impl Yaml<'_> {
         if self.reading.len() >= MAX_INCLUDE_DEPTH || self.files > MAX_FILES {
             return Err(format!("there are more than {MAX_INCLUDE_DEPTH} levels of includes or {MAX_FILES} files"));
         }
-        let text = super::lower::read_text(path, "utf-8")?;
+        let text = super::lower::read_text(path, "utf-8", self.overlay)?;
         self.reading.push(real);
         let dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let node = self.load(&path.display().to_string(), &text, &dir);

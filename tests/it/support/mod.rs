@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod forward;
 pub mod http;
 pub mod load;
+pub mod lsp_client;
 pub mod metrics;
 pub mod msgpack;
 pub mod service;
