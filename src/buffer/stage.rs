@@ -4,16 +4,16 @@
 //! chunks of one key leave in the order in which they were filled. The limit on bytes is told of each byte that comes in; whoever
 //! gets the chunk gives them back.
 
-use super::entries;
+mod fill;
+
 use super::log::frame::Origin;
 use super::log::{Head, Log, LogChunk};
-use super::names::{self, Source};
-use super::split::{ChunkLimits, Fill, Step, steps};
+use super::split::{ChunkLimits, Fill};
 use super::{Chunk, ChunkKeys, Pool, Stored};
 use crate::event::{EventTime, Receipt};
 use crate::plugin::Limit;
+use fill::Filler;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -24,6 +24,9 @@ const POOLED_BLOCKS: usize = 4;
 const PART_BLOCK_BYTES: usize = 10 << 20;
 /// A chunk larger than this gives its memory back to the system at once.
 const POOLED_BLOCK_BYTES: usize = 16 << 20;
+
+/// A clock that is slowed down to be put right lags by fractions of a second, and is not one that was turned back.
+const CLOCK_SLACK: i64 = 2;
 
 /// What a chunk counts for in the limit beside its bytes: very many chunk keys with a few bytes each must not fill the memory.
 pub const CHUNK_COST_BYTES: u64 = 512;
@@ -72,6 +75,8 @@ pub struct Closed {
 struct Open {
     chunk: Chunk,
     since: Instant,
+    /// What the machine's clock said then.
+    began: i64,
     number: u64,
     bytes: usize,
     /// Its number in the log, where it is in one.
@@ -111,6 +116,8 @@ struct Inside {
     /// Those of time slices in the order of time.
     by_slice: BTreeSet<(i64, u64)>,
     next_number: u64,
+    /// The latest that the machine's clock has said when a chunk of a time slice was begun, and when that was.
+    latest: Option<(i64, Instant)>,
     pool: Pool,
     limits: ChunkLimits,
     log: Option<InLog>,
@@ -135,11 +142,15 @@ impl Inside {
     fn put(&mut self, chunk: Chunk, bytes: usize, logged: Option<u64>) {
         let (number, keys) = (self.next_number, Arc::new(chunk.keys.clone()));
         self.next_number += 1;
+        let (since, began) = (Instant::now(), EventTime::now().sec);
         if let Some(slice) = keys.timekey {
+            if self.by_slice.is_empty() || self.latest.is_none_or(|latest| began > steady(latest)) {
+                self.latest = Some((began, since));
+            }
             self.by_slice.insert((slice, number));
         }
         self.by_age.insert(number, Arc::clone(&keys));
-        let open = Open { chunk, since: Instant::now(), number, bytes, logged, receipts: Vec::new() };
+        let open = Open { chunk, since, began, number, bytes, logged, receipts: Vec::new() };
         self.open.insert(keys, open);
     }
 
@@ -155,11 +166,31 @@ impl Inside {
     }
 
     /// The oldest chunk, if it is due by age; else that of the oldest time slice, if that is over.
-    fn first_due(&self, old_enough: &impl Fn(Instant) -> bool, slice_over: &impl Fn(i64) -> bool) -> Option<Arc<ChunkKeys>> {
+    fn first_due(&self, old_enough: &impl Fn(Instant) -> bool, slice_over: &impl Fn(i64, i64) -> bool) -> Option<Arc<ChunkKeys>> {
         let oldest = self.by_age.values().next().filter(|keys| self.open.get(*keys).is_some_and(|open| old_enough(open.since)));
-        let number = || self.by_slice.first().filter(|(slice, _)| slice_over(*slice)).map(|(_, number)| number);
+        let number = || {
+            let now = EventTime::now().sec;
+            let first = self.by_slice.first().filter(|(slice, _)| slice_over(*slice, now));
+            first.or_else(|| self.left_behind(now, slice_over)).map(|(_, number)| number)
+        };
         oldest.or_else(|| self.by_age.get(number()?)).cloned()
     }
+
+    /// Where the machine's clock was turned back: a chunk whose slice would be over by the clock as it was when the chunk was begun.
+    fn left_behind(&self, now: i64, slice_over: &impl Fn(i64, i64) -> bool) -> Option<&(i64, u64)> {
+        if self.latest.is_none_or(|latest| steady(latest) <= now + CLOCK_SLACK) {
+            return None;
+        }
+        self.by_slice.iter().find(|(slice, number)| {
+            let open = self.by_age.get(number).and_then(|keys| self.open.get(keys));
+            open.is_some_and(|open| slice_over(*slice, steady((open.began, open.since))))
+        })
+    }
+}
+
+/// What the clock would say now if it had gone on evenly.
+fn steady((clock, at): (i64, Instant)) -> i64 {
+    clock + at.elapsed().as_secs() as i64
 }
 
 /// The chunks that take events.
@@ -256,7 +287,13 @@ impl Stage {
     }
 
     /// Closes the chunks that are old enough, oldest first, and those of time slices that are over, as long as `closed` says so.
-    pub fn close(&self, old_enough: impl Fn(Instant) -> bool, slice_over: impl Fn(i64) -> bool, mut closed: impl FnMut(Closed) -> bool) {
+    /// `slice_over` is asked with the start of a slice and the time, in seconds since 1970.
+    pub fn close(
+        &self,
+        old_enough: impl Fn(Instant) -> bool,
+        slice_over: impl Fn(i64, i64) -> bool,
+        mut closed: impl FnMut(Closed) -> bool,
+    ) {
         if self.is_empty() {
             return;
         }
@@ -303,103 +340,5 @@ impl Stage {
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One run on its way into chunks.
-struct Filler<'f, 'r> {
-    stage: &'f Stage,
-    inside: &'f mut Inside,
-    keys: &'f ChunkKeys,
-    run: &'f Run<'r>,
-    receipt: Option<&'f Receipt>,
-    closed: &'f mut dyn FnMut(Closed),
-}
-
-impl Filler<'_, '_> {
-    fn append(&mut self, too_large: impl FnMut(usize, usize)) {
-        let fill = self.fill();
-        let limits = self.inside.limits;
-        let whole = |fill: Fill| !limits.is_over(fill.plus(self.run.bytes.len(), self.run.records));
-        if whole(fill) {
-            return self.take_all();
-        }
-        // Batches in msgpack are divided only when they do not even fit in a chunk of their own.
-        if !self.run.formatted && fill.records > 0 {
-            self.cut();
-            if whole(Fill::default()) {
-                return self.take_all();
-            }
-        }
-        self.divide(too_large);
-    }
-
-    fn divide(&mut self, mut too_large: impl FnMut(usize, usize)) {
-        let walked: Vec<usize>;
-        let ends = match self.run.ends {
-            Some(ends) => ends,
-            None => {
-                walked = entries::ends(self.run.bytes, self.run.records);
-                &walked
-            }
-        };
-        let start = |nth: usize| if nth == 0 { 0 } else { ends[nth - 1] };
-        for step in steps(ends, self.fill(), &self.inside.limits) {
-            match step {
-                Step::Take(records) => self.take(&self.run.bytes[start(records.start)..ends[records.end - 1]], records),
-                Step::Cut => self.cut(),
-                Step::TooLarge(nth) => too_large(nth, ends[nth] - start(nth)),
-            }
-        }
-    }
-
-    fn take_all(&mut self) {
-        self.take(self.run.bytes, 0..self.run.records);
-        if self.inside.limits.is_full(self.fill()) {
-            self.cut();
-        }
-    }
-
-    /// Takes these records of the run, whose bytes these are.
-    fn take(&mut self, bytes: &[u8], records: Range<usize>) {
-        let origin = self.run.origin.map(|origin| Origin { first: origin.first.wrapping_add(records.start as u32), ..origin });
-        let records = records.len();
-        if !self.inside.open.contains_key(self.keys) {
-            self.inside.insert(self.keys);
-            self.stage.limit.take(CHUNK_COST_BYTES);
-        }
-        let Inside { open, pool, limits, log, .. } = &mut *self.inside;
-        let Some(entry) = open.get_mut(self.keys) else { return };
-        match (entry.logged, log) {
-            (Some(number), Some(log)) => log.log.append(number, bytes, records, origin, self.receipt),
-            _ => {
-                if origin.is_some() || !entry.chunk.sources.is_empty() {
-                    let at = entry.chunk.bytes.len();
-                    names::push(&mut entry.chunk.sources, at, origin.map_or(Source::Place(at as u64), Source::Message));
-                }
-                pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
-                entry.chunk.bytes.extend_from_slice(bytes);
-            }
-        }
-        if let Some(receipt) = self.receipt.filter(|receipt| receipt.until_delivered())
-            && !entry.receipts.last().is_some_and(|last| last.is_of_same(receipt))
-        {
-            entry.receipts.push(receipt.clone());
-        }
-        entry.bytes += bytes.len();
-        entry.chunk.records += records;
-        self.stage.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.stage.limit.take(bytes.len() as u64);
-    }
-
-    fn cut(&mut self) {
-        if let Some(open) = self.inside.remove(self.keys) {
-            self.stage.bytes.fetch_sub(open.bytes as u64, Ordering::Relaxed);
-            (self.closed)(self.inside.close(open));
-        }
-    }
-
-    fn fill(&self) -> Fill {
-        self.inside.open.get(self.keys).map_or(Fill::default(), |open| Fill { bytes: open.bytes, records: open.chunk.records })
     }
 }

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(test)]
+thread_local! {
+    static TURNED_BY: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
 /// Seconds since 1970 (may be negative) and nanoseconds within that second (0..1_000_000_000).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTime {
@@ -24,15 +29,24 @@ impl EventTime {
         EventTime { sec: sec as i64, nsec: nsec.min(999_999_999) }
     }
 
-    /// Now.
+    /// Now, as the machine's clock has it, which may be turned at any moment.
     pub fn now() -> EventTime {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
+        let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => EventTime { sec: since.as_secs() as i64, nsec: since.subsec_nanos() },
             Err(before) => {
                 let gap: Duration = before.duration();
                 EventTime { sec: -(gap.as_secs() as i64), nsec: 0 }
             }
-        }
+        };
+        #[cfg(test)]
+        let now = EventTime { sec: now.sec + TURNED_BY.get(), ..now };
+        now
+    }
+
+    /// Turns the clock that this thread sees by so many seconds.
+    #[cfg(test)]
+    pub fn turn_clock(seconds: i64) {
+        TURNED_BY.set(TURNED_BY.get() + seconds);
     }
 
     /// Seconds as a float, as Ruby's `to_f`.

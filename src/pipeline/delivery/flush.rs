@@ -3,7 +3,6 @@
 use super::queue::Next;
 use super::{Delivery, Phase};
 use crate::buffer::{Compress, FlushMode};
-use crate::event::EventTime;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -66,13 +65,12 @@ impl Delivery {
             return;
         }
         let now = Instant::now();
-        let clock = EventTime::now().sec;
         // Asked before the stage is emptied: whoever comes meanwhile sets it again.
         let is_awaited = self.is_awaited.swap(false, Ordering::SeqCst);
         let age = if is_awaited { Some(Duration::ZERO) } else { self.due_age() };
         self.stage.close(
             |since| age.is_some_and(|age| now.duration_since(since) >= age),
-            |slice| self.settings.keys.time.as_ref().is_some_and(|slices| slices.is_over(slice, clock)),
+            |slice, clock| self.settings.keys.time.as_ref().is_some_and(|slices| slices.is_over(slice, clock)),
             |closed| {
                 self.push(closed);
                 self.queue.ready() < self.settings.queued_chunks

@@ -276,7 +276,7 @@ impl Delivery {
     fn queue_staged(&self) {
         self.stage.close(
             |_| true,
-            |_| true,
+            |_, _| true,
             |closed| {
                 self.push(closed);
                 true

@@ -242,7 +242,7 @@ impl Delivery {
     pub(super) fn keep_staged(&self) {
         self.stage.close(
             |_| true,
-            |_| true,
+            |_, _| true,
             |Closed { chunk, .. }| {
                 self.limit.give_back(chunk.bytes.len() as u64 + CHUNK_COST_BYTES);
                 if !self.keep(&chunk, "the output has ended") {

@@ -2,6 +2,7 @@
 
 use super::rig::{Act, Rig, pass};
 use crate::buffer::{CHUNK_COST_BYTES, Defaults};
+use crate::event::EventTime;
 use crate::metrics::Buffered;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,11 +49,54 @@ async fn fields_and_times_as_keys_divide_a_batch() {
 #[tokio::test(start_paused = true)]
 async fn time_slices_of_the_past_are_delivered_soon_and_those_of_today_are_not() {
     let rig = Rig::start("<buffer time>\ntimekey 1d\ntimekey_wait 1s\n</buffer>", |_, _| Act::Take);
-    let now = crate::event::EventTime::now().sec;
+    let now = EventTime::now().sec;
     rig.emit_decoded("t", &[(1_700_000_000, 1, ""), (now + 86_400, 2, "")]).unwrap();
     pass(3.0).await;
     assert_eq!(rig.taken(), [1]);
     assert_eq!(rig.delivery.usage().stage_length, 1);
+}
+
+/// Lets time pass on the clock of the machine too.
+async fn pass_by_all_clocks(seconds: i64) {
+    for _ in 0..seconds {
+        pass(1.0).await;
+        EventTime::turn_clock(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_slices_end_in_time_when_the_clock_is_turned() {
+    for turn in [-30 * 86_400, -90, 0, 90, 30 * 86_400] {
+        let rig = Rig::start("<buffer time>\ntimekey 60\ntimekey_wait 5s\ntimekey_use_utc true\n</buffer>", |_, _| Act::Take);
+        rig.emit_decoded("t", &[(EventTime::now().sec, 1, "")]).unwrap();
+        pass_by_all_clocks(1).await;
+        EventTime::turn_clock(turn);
+        rig.emit_decoded("t", &[(EventTime::now().sec, 2, "")]).unwrap();
+        assert!(turn > 0 || rig.taken().len() < 2, "{turn}");
+        // A slice, the wait, and a look.
+        pass_by_all_clocks(60 + 5 + 2).await;
+        let mut taken = rig.taken();
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2], "turned by {turn} seconds");
+        assert_eq!((rig.delivery.usage().stage_length, rig.limit().unwrap().used()), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn intervals_and_retries_do_not_heed_the_machines_clock() {
+    for turn in [-400 * 86_400, 400 * 86_400] {
+        let config = "<buffer>\nflush_interval 5s\nretry_wait 1s\nretry_randomize false\nretry_timeout 1h\n</buffer>";
+        let rig = Rig::start(config, |attempt, _| if attempt < 3 { Act::Unreachable } else { Act::Take });
+        rig.emit("t", [1]).unwrap();
+        pass(1.0).await;
+        EventTime::turn_clock(turn);
+        pass(5.0).await;
+        EventTime::turn_clock(-2 * turn);
+        pass(8.0).await;
+        let times: Vec<u64> = rig.attempts().iter().map(|attempt| attempt.at.round() as u64).collect();
+        assert_eq!((times, rig.taken()), (vec![5, 6, 8, 12], vec![1]), "turned by {turn} seconds");
+        EventTime::turn_clock(turn);
+    }
 }
 
 #[tokio::test(start_paused = true)]
