@@ -3,7 +3,7 @@
 
 use crate::support::forward::{chunk_option, message, packed};
 use crate::support::load::Load;
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, Sender, Value, wait_until};
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, Sender, TempDir, Value, wait_until};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -136,4 +136,38 @@ fn without_file_descriptors_accepting_waits_and_comes_back() {
     sender.send(&message("t", Value::Int(1), Value::json("{}"), chunk_option("c")));
     assert_eq!(sender.ack(), b"c");
     assert_eq!(daemon.log().iter().filter(is_said).count(), 1, "said once: {:?}", daemon.log());
+}
+
+/// Lets a process have so many file descriptors from now on; gives how many it might have before.
+fn limit_files(pid: u32, files: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: these write and read a struct of ours; the process is the test's own.
+    assert_eq!(unsafe { libc::prlimit(pid as i32, libc::RLIMIT_NOFILE, std::ptr::null(), &mut limit) }, 0);
+    let before = std::mem::replace(&mut limit.rlim_cur, files);
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::prlimit(pid as i32, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) }, 0);
+    before
+}
+
+#[test]
+fn without_file_descriptors_a_file_buffer_acknowledges_nothing_and_comes_back() {
+    let (server, dir) = (BulkServer::start(), TempDir::new());
+    let path = dir.path().join("buffer");
+    let buffer = format!("@type file\npath {}\nretry_wait 0.1\nretry_max_interval 0.5", path.display());
+    let daemon = Daemon::start(&[FORWARD_SOURCE, &search("t", server.port(), &buffer), "<match **>\n@type null\n</match>\n"].concat());
+    let mut sender = Sender::try_connect(daemon.port("FORWARD_PORT"), Duration::from_secs(1)).unwrap();
+    // Accepted, and known by an ack, before anything is kept.
+    sender.send(&message("other", Value::Int(1), Value::json("{}"), chunk_option("0")));
+    assert!(sender.try_ack("0"));
+    // Those that are open stay so, and there are no others.
+    let before = limit_files(daemon.pid(), 3);
+    sender.send(&message("t", Value::Int(1), Value::json("{\"n\":1}"), chunk_option("1")));
+    assert!(!sender.try_ack("1"), "what cannot be kept was acknowledged");
+    let said =
+        format!("cannot make a file in the buffer: events wait in memory and are not acknowledged until it works again path={path:?}");
+    daemon.wait_for_log("the trouble", |lines| lines.iter().any(|line| line.contains(&said) && line.contains("Too many open files")));
+    limit_files(daemon.pid(), before);
+    wait_until("the ack", PATIENCE, || sender.try_ack("1").then_some(()));
+    assert_eq!(server.wait_for_documents(1)[0].1["n"], 1);
+    daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
 }

@@ -158,6 +158,18 @@ fn a_full_disk_holds_acks_back_until_there_is_room() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_is_named_at_the_start() {
+    // Who may not mount has no file system to make read-only.
+    let Some(disk) = SmallDisk::new("read-only") else { return };
+    let remounted = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&disk.0.0).status();
+    assert!(remounted.unwrap().success());
+    let finished = Daemon::with(&config("")).env("SERVER", 1).env("BUFFER", disk.0.0.join("b").display()).run();
+    let said =
+        finished.stderr.iter().any(|line| line.contains(&format!("the buffer {}", disk.0.0.display())) && line.contains("Read-only"));
+    assert!(finished.code != 0 && said, "{:?}", finished.stderr);
+}
+
+#[test]
 fn acks_wait_for_the_delivery_where_that_is_asked_for() {
     let server = BulkServer::start();
     server.script([Answer::Delay(Duration::from_millis(300), Box::new(Answer::Items(Vec::new())))]);

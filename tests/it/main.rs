@@ -29,6 +29,7 @@ mod routing;
 mod search_node;
 mod secondary;
 mod send_forward;
+mod slow;
 mod sockets;
 mod support;
 mod tail;

@@ -318,8 +318,9 @@ impl Shared {
             (name, in_memory - start)
         };
         if on_disk > 0 {
-            let file = self.disk.open(&self.location.segment(name))?;
-            file.read_at(&mut bytes[..on_disk], start as u64)?;
+            let path = self.location.segment(name);
+            let read = self.disk.open(&path).and_then(|file| file.read_at(&mut bytes[..on_disk], start as u64));
+            read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         }
         Ok(name.salt)
     }

@@ -43,6 +43,8 @@ struct Inside {
     /// How many bytes can be written before the disk is full.
     room: Option<usize>,
     failing_syncs: usize,
+    failing_writes: usize,
+    failing_reads: usize,
     is_read_only: bool,
     syncs: usize,
     is_locked: bool,
@@ -75,6 +77,16 @@ impl SimDisk {
     /// So many syncs fail, and what they should have synced is lost.
     pub fn fail_syncs(&self, count: usize) {
         self.lock_inside().failing_syncs = count;
+    }
+
+    /// So many writes fail (EIO), in the middle.
+    pub fn fail_writes(&self, count: usize) {
+        self.lock_inside().failing_writes = count;
+    }
+
+    /// So many reads fail (EIO).
+    pub fn fail_reads(&self, count: usize) {
+        self.lock_inside().failing_reads = count;
     }
 
     /// Whether nothing can be made or written.
@@ -223,6 +235,10 @@ impl DiskFile for SimFile {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.with(|inside, path| {
+            if inside.failing_reads > 0 {
+                inside.failing_reads -= 1;
+                return Err(io::Error::from_raw_os_error(libc::EIO));
+            }
             let content = content(inside, path)?;
             if !content.writes.is_empty() {
                 let now = content.now();
@@ -238,6 +254,11 @@ impl DiskFile for SimFile {
         self.with(|inside, path| {
             if inside.is_read_only {
                 return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            }
+            if inside.failing_writes > 0 {
+                inside.failing_writes -= 1;
+                content(inside, path)?.writes.push((at as usize, bytes[..bytes.len() / 2].to_vec()));
+                return Err(io::Error::from_raw_os_error(libc::EIO));
             }
             let room = inside.room.unwrap_or(usize::MAX).min(bytes.len());
             if let Some(left) = &mut inside.room {
@@ -257,7 +278,7 @@ impl DiskFile for SimFile {
             if fails {
                 // As Linux does: what could not be written is forgotten.
                 content.writes.clear();
-                return Err(io::Error::from_raw_os_error(5));
+                return Err(io::Error::from_raw_os_error(libc::EIO));
             }
             content.synced = content.now();
             content.writes.clear();

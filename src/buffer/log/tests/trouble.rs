@@ -51,6 +51,40 @@ fn a_failed_sync_is_made_good() {
 }
 
 #[test]
+fn a_failed_write_is_made_good() {
+    let mut disk = SimDisk::default();
+    let rig = open(&disk);
+    let chunk = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(chunk, [1]));
+    disk.fail_writes(3);
+    let claim = rig.append_acked(chunk, 2..100);
+    acked(&claim);
+    disk = disk.crash();
+    drop(rig);
+    let rig = open(&disk);
+    assert_eq!(rig.read_all(), (1..100).collect::<Vec<_>>());
+    assert!(rig.damage.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_now_is_read_later() {
+    let disk = SimDisk::default();
+    let rig = open(&disk);
+    let chunk = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(chunk, 0..10));
+    drop(rig);
+    let rig = open(&disk);
+    let found = LogChunk::new(Arc::clone(&rig.log), rig.found[0].number, true);
+    let mut read = Chunk::new(ChunkKeys::default());
+    disk.fail_reads(1);
+    let error = found.read(&mut read).unwrap_err();
+    assert!(error.to_string().starts_with("/simulated/"), "the path is said: {error}");
+    assert!(rig.damage.lock().unwrap().is_empty(), "nothing is given up");
+    found.read(&mut read).unwrap();
+    assert_eq!(numbers(&read.bytes), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_read_only_disk_is_waited_for() {
     let disk = SimDisk::default();
     let rig = open(&disk);
