@@ -7,6 +7,7 @@ use crate::plugin::Limit;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,6 +24,13 @@ const DRAIN_WAIT: Duration = Duration::from_secs(3);
 const WRITE_BYTES: usize = 64 << 10;
 /// A reader that has taken nothing for so long, with something there to take, does not read.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
+/// Whether what is printed goes nowhere.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on what is printed goes nowhere: the process has something else to say.
+pub fn silence() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
 
 /// Where printed lines go.
 pub struct Pipe {
@@ -90,6 +98,9 @@ impl Pipe {
     pub fn print(&self, lines: &mut Vec<u8>) {
         if lines.is_empty() {
             return;
+        }
+        if IS_SILENT.load(Ordering::Relaxed) {
+            return lines.clear();
         }
         if self.limit.used() == 0 {
             self.reader.lock().unwrap_or_else(PoisonError::into_inner).last_seen = Instant::now();

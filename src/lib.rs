@@ -30,7 +30,7 @@
 //! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`], [`modifier`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output; what `record_modifier` does, as a filter and as an output |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`], [`manual`] | elements to a running graph: patterns, routers, `@ERROR`, delivery; what every plugin and section takes, from its declaration |
-//! | [`check`], [`supervisor`] | all that can be said about a configuration without running it; the life of the process |
+//! | [`check`], [`supervisor`] | all that can be said about a configuration without running it, and its tests ([`check::cases`]); the life of the process |
 //! | [`lsp`] | the language server: the checker and the manual inside an editor |
 //! | [`cli`] | the command line |
 //!
@@ -61,6 +61,8 @@
 //!   ([`import`](buffer::import)) are read and removed, never written.
 //! - **Errors of single events** go to [`Scope::reject`](event::Scope::reject) and from there, after the step, to `@ERROR`. An emit that fails as a whole is an
 //!   [`EmitError`](plugin::EmitError): the sender is told. While `@ERROR` itself is being handled nothing is sent there again.
+//! - **Tests of configurations** run a whole [`Pipeline`](pipeline::Rehearsal) on one thread whose clock is paused: what passes nothing on is stood in for
+//!   ([`SyncOutput::passes_on`](output::SyncOutput::passes_on)), sources are given texts by hand ([`Feed`](input::Feed)), and [`Clock`](event::Clock) is turned.
 //! - **Regular expressions** are read as Ruby's, rewritten, and run by PCRE2's JIT under a bound, behind a required-literal prefilter.
 //! - **Old flat parameters** of version 0.12 are moved into their sections before construction, by tables; no plugin knows them.
 //!

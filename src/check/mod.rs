@@ -4,6 +4,7 @@
 //! events. Each finding has a code of the table in [`codes`]. Nothing here prints: see [`render`] for that.
 
 mod buffers;
+pub mod cases;
 pub mod codes;
 mod duplicates;
 pub mod explain;

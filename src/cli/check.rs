@@ -101,7 +101,7 @@ pub(super) fn target(name: &str) -> Result<Target, String> {
     }
 }
 
-fn colour(when: &str) -> Result<Option<bool>, String> {
+pub(super) fn colour(when: &str) -> Result<Option<bool>, String> {
     match when {
         "auto" => Ok(None),
         "always" => Ok(Some(true)),
@@ -231,11 +231,22 @@ pub(super) fn find_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) 
         let path = entry?.path();
         if path.is_dir() && depth < MAX_DEPTH {
             find_files(&path, depth + 1, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "conf" || extension == "yaml" || extension == "yml") {
+        } else if is_configuration(&path) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+fn is_configuration(path: &Path) -> bool {
+    let has_extension = path.extension().is_some_and(|extension| extension == "conf" || extension == "yaml" || extension == "yml");
+    has_extension && !is_case_file(path)
+}
+
+/// Whether a file holds cases for `flumen test`, as its name says.
+pub(super) fn is_case_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 /// `--dry-run`: reads and builds the configuration as a run does, and says in the log all that is wrong with it.

@@ -121,7 +121,8 @@ fn file(path: &Path, mode: Mode) -> Result<Outcome, String> {
     one(&name, Some(path), &read(opened, &name)?, mode)
 }
 
-fn read(from: impl Read, name: &str) -> Result<String, String> {
+/// All of a text, up to a bound.
+pub(super) fn read(from: impl Read, name: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot read {name}: {error}"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -162,7 +163,8 @@ fn one(name: &str, path: Option<&Path>, text: &str, mode: Mode) -> Result<Outcom
     Ok(Outcome::Done)
 }
 
-fn show(text: &str) -> Result<(), String> {
+/// Prints a text; a reader who has seen enough is no fault.
+pub(super) fn show(text: &str) -> Result<(), String> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -171,7 +173,7 @@ fn show(text: &str) -> Result<(), String> {
 }
 
 /// Puts a new file with the same owner and permissions in the place of one; of a link, in the place of what it leads to.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
     let old = std::fs::metadata(&path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -87,7 +87,7 @@ fn read_and_build(
     // Sections that were read without a fault are built and checked even where others have some: all faults are said at once.
     let mut root = config::load_despite_faults(source, diagnostics)?;
     if options.in_memory {
-        keep_in_memory(&mut root);
+        pipeline::keep_in_memory(&mut root);
     }
     let mut system = System::of(&root, diagnostics).or_else(|_| System::read(&Element::default(), diagnostics))?;
     options.override_system(&mut system);
@@ -129,28 +129,6 @@ fn read_and_build(
     });
     config::warn_unused(&root, diagnostics);
     Ok(Loaded { pipeline, system, log, rpc: rpc?, dump })
-}
-
-/// What a `<buffer>` section says of files only.
-const OF_FILES: [&str; 7] = ["@type", "type", "path", "path_suffix", "file_permission", "dir_permission", "fsync"];
-
-/// Makes memory buffers of all file buffers.
-fn keep_in_memory(element: &mut Element) {
-    let span = element.span;
-    match element.name.as_str() {
-        "buffer" => {
-            element.params.retain(|param| !OF_FILES.contains(&param.key.as_str()));
-            element.set_quietly("@type", "memory", span);
-        }
-        // A file output has a file buffer where nothing is said.
-        "match" | "store"
-            if element.param("buffer_type").is_some() || (element.plugin_type() == Some("file") && !element.has_section("buffer")) =>
-        {
-            element.set_quietly("buffer_type", "memory", span);
-        }
-        _ => {}
-    }
-    element.children.iter_mut().for_each(keep_in_memory);
 }
 
 fn load_options(options: &Options) -> Result<LoadOptions, String> {

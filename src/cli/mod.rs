@@ -17,6 +17,7 @@ mod reload;
 mod replay;
 mod run;
 mod sender;
+mod test;
 
 #[cfg(test)]
 mod mutation;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: flumen [options]             run, as fluentd does
        flumen check [FILE|DIR]...   say all that is wrong, or hardly meant, in configurations; run nothing
        flumen explain -c FILE TAG   the way of an event; or the configuration as a picture (flumen explain --help)
+       flumen test -c FILE CASES... try a configuration on cases: what goes in, what is to come out (flumen test --help)
        flumen fmt [--check | --write] [FILE|DIR|-]...
                                     configurations in their canonical layout
        flumen grok PATTERN [FILE] | regex EXPRESSION [FILE]
@@ -55,6 +57,7 @@ pub const EXIT_RUN: u8 = 2;
 pub fn main(arguments: Vec<String>) -> ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => return check::run(rest),
+        Some((first, rest)) if first == "test" => return test::run(rest),
         Some((first, rest)) if first == "fmt" => return fmt::run(rest),
         Some((first, rest)) if first == "grok" => return patterns::grok(rest),
         Some((first, rest)) if first == "regex" => return patterns::regex(rest),

@@ -6,6 +6,7 @@ mod accessor;
 mod batch;
 mod bytes;
 mod civil;
+mod clock;
 mod fields;
 mod intern;
 pub mod json;
@@ -27,6 +28,7 @@ mod zone;
 
 pub use accessor::Accessor;
 pub use batch::{Batch, Event};
+pub use clock::Clock;
 pub use intern::intern;
 pub use receipt::{Answer, Claim, Receipt};
 pub use record::Record;

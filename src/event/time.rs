@@ -1,6 +1,7 @@
-//! The time of an event, and the one place that reads the machine's clock.
+//! The time of an event.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use super::clock;
+use std::time::Duration;
 
 #[cfg(test)]
 thread_local! {
@@ -31,13 +32,7 @@ impl EventTime {
 
     /// Now, as the machine's clock has it, which may be turned at any moment.
     pub fn now() -> EventTime {
-        let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => EventTime { sec: since.as_secs() as i64, nsec: since.subsec_nanos() },
-            Err(before) => {
-                let gap: Duration = before.duration();
-                EventTime { sec: -(gap.as_secs() as i64), nsec: 0 }
-            }
-        };
+        let now = clock::now();
         #[cfg(test)]
         let now = EventTime { sec: now.sec + TURNED_BY.get(), ..now };
         now
@@ -47,6 +42,14 @@ impl EventTime {
     #[cfg(test)]
     pub fn turn_clock(seconds: i64) {
         TURNED_BY.set(TURNED_BY.get() + seconds);
+    }
+
+    /// This time and a duration.
+    pub fn later(self, by: Duration) -> EventTime {
+        let nsec = self.nsec + by.subsec_nanos();
+        let carry = nsec / 1_000_000_000;
+        let sec = self.sec.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX)).saturating_add(i64::from(carry));
+        EventTime { sec, nsec: nsec % 1_000_000_000 }
     }
 
     /// Seconds as a float, as Ruby's `to_f`.

@@ -1,5 +1,6 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
+mod feed;
 pub mod forward;
 pub mod http;
 pub mod monitor_agent;
@@ -11,6 +12,8 @@ pub mod tcp;
 pub mod transport;
 pub mod udp;
 pub mod unix;
+
+pub use feed::{Feed, Raw};
 
 use crate::net::Loops;
 use crate::plugin::known::KnownPlugins;
@@ -47,6 +50,11 @@ pub trait Input: Send {
     /// Goes on in the place of a running input with the same sockets: its connections emit to `emitter` by this one's parameters, from the
     /// next batch on.
     fn take_seat(self: Box<Self>, _seat: &Seat, _emitter: Emitter) {}
+
+    /// What takes its texts in a rehearsal, without files and sockets; `None` where what comes is no text.
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        None
+    }
 
     /// Runs until `stop`; connections and the like are spawned on `loops`.
     fn run(self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>>;

@@ -1,8 +1,8 @@
 //! The `syslog` input: lines with a priority over UDP, TCP or TLS; facility and severity are part of the tag.
 
-use super::socket::{self, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, chomp, receive, shown};
+use super::socket::{self, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, Texts, chomp, receive, shown};
 use super::tcp::{self, STOP_WAIT};
-use super::{Input, Seat, udp};
+use super::{Feed, Input, Seat, udp};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{EventTime, Record, Scope, Tag, Value, ruby};
 use crate::log::PluginLog;
@@ -329,6 +329,10 @@ impl Input for Syslog {
 
     fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
         socket::take_seat(seat, &self.seat, emitter);
+    }
+
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        Some(Box::new(Texts(self.seat)))
     }
 
     fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -1,8 +1,8 @@
 //! The `tcp` input: texts up to a delimiter, taken apart by a parser.
 
-use super::socket::{self, Clients, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, required_parser, shown};
+use super::socket::{self, Clients, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, Texts, required_parser, shown};
 use super::transport::Transport;
-use super::{Input, Seat};
+use super::{Feed, Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{Scope, Tag};
 use crate::log::PluginLog;
@@ -164,6 +164,10 @@ impl Input for Tcp {
 
     fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
         socket::take_seat(seat, &self.seat, emitter);
+    }
+
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        Some(Box::new(Texts(self.seat)))
     }
 
     fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -1,8 +1,8 @@
 //! The `udp` input: each datagram is a text, taken apart by a parser.
 
-use super::socket::{self, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, chomp, receive, required_parser};
+use super::socket::{self, Emits, Framing, Marks, Origin, Setup, SetupSeat, Shared, Take, Texts, chomp, receive, required_parser};
 use super::tcp::take_parsed;
-use super::{Input, Seat};
+use super::{Feed, Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{Scope, Tag};
 use crate::log::PluginLog;
@@ -127,6 +127,10 @@ impl Input for Udp {
 
     fn take_seat(self: Box<Self>, seat: &Seat, emitter: Emitter) {
         socket::take_seat(seat, &self.seat, emitter);
+    }
+
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        Some(Box::new(Texts(self.seat)))
     }
 
     fn run(mut self: Box<Self>, emitter: Emitter, _loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -5,7 +5,7 @@
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::http::request::Parts;
-use hyper::http::{Method, Uri, Version};
+use hyper::http::{Uri, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -33,7 +33,7 @@ const LAST_ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-pub use hyper::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+pub use hyper::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 /// The bounds of a connection.
 #[derive(Clone, Copy, Debug)]

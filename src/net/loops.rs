@@ -39,6 +39,11 @@ impl Loops {
         Ok(all)
     }
 
+    /// The runtime that this is called on, and no thread: for what is to keep to its clock.
+    pub fn here() -> Loops {
+        Loops { loops: vec![Loop { handle: Handle::current(), tasks: Arc::default() }], ends: Vec::new() }
+    }
+
     /// Runs a task on the runtime with the fewest tasks.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let least = self

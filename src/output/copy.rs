@@ -119,6 +119,10 @@ impl SyncOutput for Copy {
         Ok(())
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.stores.iter().for_each(|store| store.sink.limits(tag, into));
     }

@@ -43,6 +43,11 @@ pub trait SyncOutput: Send + Sync {
         None
     }
 
+    /// Whether events go on from here to other outputs or routers; otherwise they leave.
+    fn passes_on(&self) -> bool {
+        false
+    }
+
     /// Waits until everything taken is where it belongs; the end is near.
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})

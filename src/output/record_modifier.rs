@@ -164,6 +164,10 @@ impl SyncOutput for RecordModifier {
         Ok(())
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         let Some(route) = self.emitter.route() else { return };
         let new = match &self.tag {

@@ -30,6 +30,10 @@ impl SyncOutput for Relabel {
         self.emitter.emit(scope, tag, batch.duplicate(scope))
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         if let Some(route) = self.emitter.route() {
             route.limits(tag, into);

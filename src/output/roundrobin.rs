@@ -72,6 +72,10 @@ impl SyncOutput for RoundRobin {
         Ok(())
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.iter().for_each(|turn| turn.sink.limits(tag, into));

@@ -1,5 +1,6 @@
 //! From elements to a pipeline. Constructing has no side effects: this is all that a dry run does.
 
+use super::catch::Catcher;
 use super::delivery::Delivery;
 use super::errors::ErrorRoute;
 use super::holders::Holder;
@@ -9,6 +10,7 @@ use super::known;
 use super::letters::{Keeper, Letters};
 use super::own_log;
 use super::pattern::Patterns;
+use super::rehearsal::Source;
 use super::router::{Router, Step, Target};
 use super::watched::{self, Direct};
 use super::workers::{self, Worker};
@@ -45,6 +47,8 @@ struct Ground<'g> {
     ids: &'g Ids,
     /// What they take the place of.
     before: Option<&'g Predecessor>,
+    /// What stands in for outputs, in a rehearsal.
+    catcher: Option<&'g Arc<Catcher>>,
 }
 
 /// Builds the pipeline that a configuration describes; with a predecessor, one that can take its place. All faults go to `diagnostics`,
@@ -53,6 +57,39 @@ pub fn build(root: &mut Element, system: &System, diagnostics: &Diagnostics, bef
     convert_old_parameters(root, diagnostics);
     let workers = workers::divide(root, system.workers, diagnostics)?;
     build_divided(root, &workers, system, diagnostics, before)
+}
+
+/// As [`build`], for a rehearsal: nothing leaves it, and its sources are given what comes.
+pub(super) fn rehearse(
+    root: &mut Element,
+    system: &System,
+    diagnostics: &Diagnostics,
+    catcher: &Arc<Catcher>,
+) -> Result<(Pipeline, Vec<Source>), Refused> {
+    convert_old_parameters(root, diagnostics);
+    let workers = workers::divide(root, system.workers, diagnostics)?;
+    let mut pipeline = Pipeline::upon(None, None);
+    let ids = RefCell::default();
+    let ground = Ground { system, diagnostics, ids: &ids, before: None, catcher: Some(catcher) };
+    let mut sources = Vec::new();
+    for worker in &workers {
+        build_worker(worker, ground, Keeper::new(None, None), &mut pipeline);
+        let inputs = std::mem::take(&mut pipeline.inputs);
+        let mut inputs: HashMap<Span, Idle> = inputs.into_iter().map(|idle| (idle.span, idle)).collect();
+        for section in worker.sections.iter().filter(|section| section.name == "source") {
+            let router = section.text("@label").unwrap_or(ROOT).to_owned();
+            let idle = inputs.remove(&section.span);
+            sources.push(Source {
+                id: section.text("@id").or_else(|| section.text("id")).map(str::to_owned),
+                kind: section.plugin_type().unwrap_or_default().to_owned(),
+                span: section.span,
+                emitter: Emitter::default(),
+                router,
+                feed: idle.and_then(|idle| idle.input.feed()),
+            });
+        }
+    }
+    if diagnostics.has_errors() { Err(Refused) } else { Ok((pipeline, sources)) }
 }
 
 /// As [`build`], from the configuration as each worker evaluates it.
@@ -80,7 +117,7 @@ fn build_divided(
     let dead_letter = DeadLetter::of(root, diagnostics).unwrap_or_default();
     let mut pipeline = Pipeline::upon(before, system.memory_limit.map(|size| size.0));
     let ids = RefCell::default();
-    let ground = Ground { system, diagnostics, ids: &ids, before };
+    let ground = Ground { system, diagnostics, ids: &ids, before, catcher: None };
     for worker in workers {
         let keeper = Keeper::new(dead_letter.as_ref(), system.root_dir.as_deref());
         build_worker(worker, ground, keeper, &mut pipeline);
@@ -100,7 +137,7 @@ fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipelin
         }
     }
     let log_interval = system.emit_error_log_interval.map_or(Duration::ZERO, Seconds::duration);
-    let errors = Arc::new(ErrorRoute::new(keeper, &pipeline.overview.errors, log_interval));
+    let errors = Arc::new(ErrorRoute::new(keeper, &pipeline.overview.errors, log_interval, ground.catcher.cloned()));
     let mut routers = HashMap::new();
     for (name, label) in &labels {
         if !label.has_section("match") && !label.is_damaged() {
@@ -111,7 +148,7 @@ fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipelin
     }
     routers.insert(ROOT.to_owned(), graph.router(ROOT, sections, &errors));
     let sources = sections.iter().filter(|section| section.name == "source" && !section.is_damaged());
-    if system.without_source == Some(true) {
+    if system.without_source == Some(true) && ground.catcher.is_none() {
         sources.for_each(|source| source.pass_over());
     } else {
         pipeline.inputs.extend(sources.filter_map(|source| graph.input(source).ok()));
@@ -163,6 +200,7 @@ struct Graph<'g> {
     diagnostics: &'g Diagnostics,
     overview: Arc<Overview>,
     before: Option<&'g Predecessor>,
+    catcher: Option<&'g Arc<Catcher>>,
     memory: Arc<Limit>,
     letters: Option<Arc<Letters>>,
     plugins: RefCell<Vec<metrics::Plugin>>,
@@ -199,13 +237,14 @@ struct Common {
 
 impl<'g> Graph<'g> {
     fn new(worker: i64, ground: Ground<'g>, letters: Option<Arc<Letters>>, pipeline: &Pipeline) -> Graph<'g> {
-        let Ground { system, diagnostics, ids, before } = ground;
+        let Ground { system, diagnostics, ids, before, catcher } = ground;
         Graph {
             worker,
             system,
             diagnostics,
             overview: Arc::clone(&pipeline.overview),
             before,
+            catcher,
             memory: Arc::clone(&pipeline.memory),
             letters,
             plugins: RefCell::default(),
@@ -269,7 +308,7 @@ impl<'g> Graph<'g> {
         let watched = Watched::Input(Arc::clone(&counters), Arc::clone(&activity));
         self.plugins.borrow_mut().push(watched::plugin(source, &common.id, label, self.worker, None, watched));
         let emitter = emitter?.counted(Arc::clone(&counters), self.counts_sizes());
-        Ok(Idle { worker: self.worker, text, input, emitter, log: common.log, counters, activity, place })
+        Ok(Idle { worker: self.worker, span: source.span, text, input, emitter, log: common.log, counters, activity, place })
     }
 
     fn text_of(&self, element: &Element) -> String {
@@ -336,12 +375,14 @@ impl Site<'_, '_> {
         let patterns = Patterns::parse(&section.arg).map_err(|why| diagnostics.error("FLM0408", Some(section.span), why));
         let target = if section.name == "filter" {
             self.graph.common(section).and_then(|common| {
-                let row = known::find(FILTERS, &filter::KNOWN, "filter", section, &self.context(&common))?;
+                let found = known::find(FILTERS, &filter::KNOWN, "filter", section, &self.context(&common));
+                let row = found.inspect_err(|_| self.graph.catcher.iter().for_each(|catcher| catcher.add_missing(section)))?;
                 if let Some(label) = section.text("@label") {
                     self.emitter(Some(label), section.span)?;
                 }
                 let filter = self.construct(row, section, &common)?;
                 let counters = Arc::default();
+                self.graph.catcher.iter().for_each(|catcher| catcher.add_filter(&counters));
                 self.watch(section, &common, None, filter.queue(), Watched::Filter(Arc::clone(&counters)));
                 let step = Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() });
                 if step.filter.held().is_some() {
@@ -357,9 +398,11 @@ impl Site<'_, '_> {
 
     fn output(&self, section: &Element) -> Result<(Arc<dyn Sink>, PluginLog), Refused> {
         let common = self.graph.common(section)?;
-        let row = known::find(OUTPUTS, &output::KNOWN, "output", section, &self.context(&common))?;
         let place = self.graph.plugins.borrow().len();
-        let built = self.construct(row, section, &common)?;
+        self.graph.catcher.iter().for_each(|catcher| catcher.enter(section));
+        let built = self.built(section, &common);
+        self.graph.catcher.iter().for_each(|catcher| catcher.leave());
+        let built = built?;
         let has_inner = self.graph.plugins.borrow().len() > place;
         let sink: Arc<dyn Sink> = match built {
             Output::Sync(output) => {
@@ -385,6 +428,20 @@ impl Site<'_, '_> {
             }
         };
         Ok((sink, common.log))
+    }
+
+    /// The output of a section, or what stands in for it.
+    fn built(&self, section: &Element, common: &Common) -> Result<Output, Refused> {
+        let context = self.context(common);
+        let built = known::find(OUTPUTS, &output::KNOWN, "output", section, &context).and_then(|row| (row.build)(section, &context));
+        match self.graph.catcher {
+            None => built,
+            // One that is known and not run can be stood in for all the same.
+            Some(catcher) if built.is_ok() || !self.graph.diagnostics.has_errors() => {
+                Ok(catcher.stand_in(section, self.router, built.ok()))
+            }
+            Some(_) => built,
+        }
     }
 
     /// Adds a plugin to the overview: an output before those within it.

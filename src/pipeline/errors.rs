@@ -1,5 +1,6 @@
 //! Events that could not be handled: to the `@ERROR` label where there is one, otherwise whole into the log and to the dead letters.
 
+use super::catch::{Catcher, Fate};
 use super::letters::Keeper;
 use crate::event::json::{self, Style};
 use crate::event::{Batch, Origin, Record, Rejected, Scope, Tag};
@@ -17,17 +18,24 @@ pub struct ErrorRoute {
     /// For how long failed emits are not logged once one has been (`emit_error_log_interval`).
     log_interval: Duration,
     last_logged: Mutex<Option<Instant>>,
+    /// What is told of all of them, in a rehearsal.
+    catcher: Option<Arc<Catcher>>,
 }
 
 impl ErrorRoute {
     /// Without a label yet; the keeper takes what goes nowhere else.
-    pub fn new(keeper: Keeper, counters: &Arc<ErrorCounters>, log_interval: Duration) -> ErrorRoute {
-        ErrorRoute { keeper, counters: Arc::clone(counters), log_interval, ..ErrorRoute::default() }
+    pub fn new(keeper: Keeper, counters: &Arc<ErrorCounters>, log_interval: Duration, catcher: Option<Arc<Catcher>>) -> ErrorRoute {
+        ErrorRoute { keeper, counters: Arc::clone(counters), log_interval, catcher, ..ErrorRoute::default() }
     }
 
     /// Leads rejected events to the `@ERROR` label.
     pub fn lead_to(&self, label: Emitter) {
         let _ = self.label.set(label);
+    }
+
+    /// Says that no `<match>` was for these events.
+    pub fn unmatched<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) {
+        self.catcher.iter().for_each(|catcher| catcher.batch(&Fate::Unmatched, scope, tag, batch));
     }
 
     /// The limits behind the `@ERROR` label for this tag.
@@ -51,6 +59,7 @@ impl ErrorRoute {
 
     fn send_one<'a>(&self, scope: &Scope<'a>, rejected: Rejected<'a>, origin: Option<Origin<'a>>) {
         let Rejected { tag, time, record, class, message } = &rejected;
+        self.catcher.iter().for_each(|catcher| catcher.rejected(tag, *time, record, class, message));
         let said = describe(class, message, tag, record);
         match self.label.get() {
             // Fluentd: a fault while handling @ERROR would go to @ERROR again, and round and round.
@@ -81,6 +90,10 @@ impl ErrorRoute {
 
     /// An emit failed as a whole: its events go to `@ERROR`, or the sender is told.
     pub fn emit_failed<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>, error: EmitError) -> Result<(), EmitError> {
+        let is_told = self.label.get().is_some_and(|_| !scope.in_error()) || scope.depth() == 0;
+        if let Some(catcher) = self.catcher.as_ref().filter(|_| is_told) {
+            catcher.batch(&Fate::Rejected(error.to_string()), scope, tag, batch);
+        }
         match self.label.get() {
             Some(label) if !scope.in_error() => {
                 crate::warning!("send an error event stream to @ERROR: error_class={} error={:?} tag={tag:?}", error.class, error.message);

@@ -1,6 +1,7 @@
 //! Inputs before they run, while they run, and on their way out.
 
 use super::identity::{Kept, Known};
+use crate::config::Span;
 use crate::input::{Input, Seat};
 use crate::log::PluginLog;
 use crate::metrics::{Activity, InputCounters};
@@ -20,6 +21,8 @@ const BIND_PAUSE: Duration = Duration::from_millis(100);
 /// An input that has not been started.
 pub(super) struct Idle {
     pub worker: i64,
+    /// Where its section stands.
+    pub span: Span,
     /// What is written about it.
     pub text: String,
     pub input: Box<dyn Input>,

@@ -2,16 +2,19 @@
 
 mod aides;
 mod build;
+mod catch;
 pub mod delivery;
 mod errors;
 mod holders;
 mod identity;
+mod in_memory;
 mod inputs;
 mod known;
 pub mod letters;
 mod own_log;
 mod pattern;
 mod reentry;
+mod rehearsal;
 mod reload;
 mod router;
 mod split;
@@ -20,9 +23,12 @@ mod workers;
 
 pub use aides::allow as allow_aides;
 pub use build::{build, build_workers};
+pub use catch::{Catcher, Caught, End, Fate};
 pub use identity::Predecessor;
+pub use in_memory::keep_in_memory;
 pub use pattern::Patterns;
 pub use reentry::{Outcome, Reentry};
+pub use rehearsal::{Rehearsal, Source};
 
 use crate::log::Level;
 use crate::metrics::Overview;

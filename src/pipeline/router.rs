@@ -254,6 +254,7 @@ impl Router {
         let Some((output, log)) = &path.output else {
             self.counters.unmatched_records.add(records);
             self.warn_unmatched(tag, batch.emits());
+            self.errors.unmatched(scope, tag, batch);
             return Ok(());
         };
         let result = log.enter(|| output.emit(scope, tag, batch));

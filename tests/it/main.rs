@@ -5,6 +5,7 @@
 mod allocations;
 mod backpressure;
 mod buffer_tool;
+mod cases;
 mod cat;
 mod check;
 mod cli;

@@ -3,6 +3,7 @@
 //! Whoever gives a finding a new code adds its row here; a test holds the table and the sources to each other.
 
 mod analyses;
+mod cases;
 mod language;
 mod parameters;
 mod plugins;
@@ -28,7 +29,7 @@ const fn row(code: &'static str, title: &'static str, explanation: &'static str,
 
 /// All codes, in order of their groups.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, parameters::CODES, plugins::CODES, analyses::CODES].into_iter().flatten()
+    [language::CODES, parameters::CODES, plugins::CODES, analyses::CODES, cases::CODES].into_iter().flatten()
 }
 
 /// The row of a code.

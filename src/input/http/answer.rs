@@ -112,6 +112,15 @@ pub async fn answer(rules: &Rules, emitter: &Emitter, request: Request, address:
     if request.keep_alive { response.with(header::CONNECTION, HeaderValue::from_static("Keep-Alive")) } else { response.closing() }
 }
 
+/// Handles a request of a rehearsal, which waits for nothing.
+pub fn rehearse(rules: &Rules, emitter: &Emitter, request: &Request, address: &str) -> Response {
+    let body = request.body.as_ref().map_or(&[][..], |body| body.as_ref());
+    match Payload::read(request, body, rules, address) {
+        Ok(payload) => emit(rules, emitter, None, &tag_of(request.uri.path(), rules.add_tag_prefix.as_deref()), &payload),
+        Err(fault) => Response::new(StatusCode::BAD_REQUEST, fault.message().to_owned()),
+    }
+}
+
 /// What needs no look at the body.
 fn before_body(rules: &Rules, request: &Request) -> Option<Response> {
     match request.body {

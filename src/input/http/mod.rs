@@ -4,11 +4,12 @@
 //! [`records`] how records are found in it.
 
 mod answer;
+mod feed;
 mod payload;
 mod records;
 
 use super::transport::Transport;
-use super::{Input, Seat};
+use super::{Feed, Input, Seat};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::log::PluginLog;
 use crate::net::http_server::{Bounds, serve};
@@ -166,6 +167,10 @@ impl Input for Http {
         if let Some(seat) = seat.downcast_ref::<Place>() {
             seat.set(self.rules, emitter);
         }
+    }
+
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        Some(Box::new(feed::Requests(self.rules)))
     }
 
     fn run(mut self: Box<Self>, emitter: Emitter, loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -6,11 +6,13 @@
 mod clients;
 mod connection;
 mod datagrams;
+mod feed;
 mod frames;
 
 pub use clients::{Clients, SecurityParams};
 pub use connection::Shared;
 pub use datagrams::receive;
+pub use feed::Texts;
 pub use frames::Framing;
 
 use crate::config::{Element, Refused};

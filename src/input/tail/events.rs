@@ -4,7 +4,7 @@ use super::lines::{Encoding, Lines};
 use crate::event::{Event, EventTime, Record, Scope, Value};
 use crate::parser::{ParseError, Parsed, Parser};
 use bumpalo::collections::Vec as BumpVec;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Lines of one event that are held; more are parsed as they are, so that lines without an end do not fill the memory.
 const MAX_HELD_BYTES: usize = 16 << 20;

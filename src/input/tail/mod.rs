@@ -4,6 +4,7 @@
 //! have been read up to of [`positions`], lines of [`lines`], lines that belong together of [`events`], and rates of [`group`].
 
 mod events;
+mod feed;
 mod file;
 mod group;
 mod lines;
@@ -11,7 +12,7 @@ mod paths;
 mod positions;
 mod watch;
 
-use super::Input;
+use super::{Feed, Input};
 use crate::config::{Element, Refused, Seconds, Size};
 use crate::event::{Tag, Zone};
 use crate::log::PluginLog;
@@ -265,6 +266,10 @@ fn settings(params: &Params, element: &Element, context: &Context<'_>) -> Result
 }
 
 impl Input for Tail {
+    fn feed(self: Box<Self>) -> Option<Box<dyn Feed>> {
+        Some(Box::new(feed::Lines::new(self.settings, self.events)))
+    }
+
     fn run(self: Box<Self>, emitter: Emitter, _loops: Arc<Loops>, stop: Stop) -> BoxFuture<'static, anyhow::Result<()>> {
         Box::pin(async move {
             let runtime = tokio::runtime::Handle::current();

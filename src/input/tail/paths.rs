@@ -62,6 +62,12 @@ impl Paths {
         })
     }
 
+    /// The one path, where there is one only and it is no pattern.
+    pub fn only(&self) -> Option<String> {
+        let [path] = self.paths.as_slice() else { return None };
+        Some(path.text(EventTime::now(), &self.zone)).filter(|path| !self.is_pattern(path))
+    }
+
     /// The files that exist at the moment, in order, each path once.
     pub fn expand(&mut self) -> Vec<Target> {
         let now = EventTime::now();

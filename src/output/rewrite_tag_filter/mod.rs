@@ -154,6 +154,10 @@ impl SyncOutput for RewriteTagFilter {
         Ok(())
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         for rule in &self.rules {
             let Some(route) = self.ways[rule.way].route() else { continue };
