@@ -181,7 +181,7 @@ fn look(target: &Target) -> Result<String, String> {
 
 async fn ask(host: &str, port: u16, path: &str) -> Result<String, String> {
     let limits = Limits { connect: PATIENCE, silence: PATIENCE, answer_bytes: MAX_ANSWER_BYTES };
-    let client = Client::new(Endpoint { host: host.to_owned(), port, tls: None }, limits);
+    let client = Client::new(Endpoint { host: host.to_owned(), port, tls: None, proxy: None }, limits);
     let request = Request { method: Method::GET, path: path.to_owned(), headers: HeaderMap::new(), body: Default::default() };
     let answer = client.send(request).await.map_err(|failure| failure.to_string())?;
     let body = String::from_utf8_lossy(&answer.body).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -2,6 +2,7 @@
 //!
 //! The name is resolved again for every new connection.
 
+use super::proxy::Proxy;
 use super::resolve;
 use super::tls::ClientTls;
 use anyhow::{Context as _, anyhow};
@@ -41,6 +42,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Set where TLS is spoken.
     pub tls: Option<Arc<ClientTls>>,
+    /// Set where it is reached through a proxy.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 impl fmt::Display for Endpoint {
@@ -115,13 +118,20 @@ struct Idle {
 pub struct Client {
     endpoint: Endpoint,
     limits: Limits,
+    /// Whether connections are kept for the next request.
+    keeps: bool,
     idle: Mutex<Vec<Idle>>,
 }
 
 impl Client {
     /// Connects to nothing yet.
     pub fn new(endpoint: Endpoint, limits: Limits) -> Client {
-        Client { endpoint, limits, idle: Mutex::new(Vec::new()) }
+        Client { endpoint, limits, keeps: true, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// As [`Client::new`], with a connection for each request.
+    pub fn without_reuse(endpoint: Endpoint, limits: Limits) -> Client {
+        Client { keeps: false, ..Client::new(endpoint, limits) }
     }
 
     /// Where it sends to.
@@ -161,7 +171,7 @@ impl Client {
 
     fn give_back(&self, sender: SendRequest<Sent>) {
         let mut idle = self.idle();
-        if !sender.is_closed() && idle.len() < MAX_IDLE {
+        if self.keeps && !sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push(Idle { sender, since: Instant::now() });
         }
     }
@@ -176,11 +186,15 @@ impl Client {
     }
 
     async fn open(&self) -> anyhow::Result<SendRequest<Sent>> {
-        let Endpoint { host, port, tls } = &self.endpoint;
-        let addresses = resolve(host, *port).await?;
-        let stream = open_one_of(&addresses, self.limits.connect).await?;
+        let Endpoint { host, port, tls, proxy } = &self.endpoint;
+        let (to, at) = proxy.as_ref().map_or((host, *port), |proxy| (&proxy.host, proxy.port));
+        let addresses = resolve(to, at).await?;
+        let mut stream = open_one_of(&addresses, self.limits.connect).await?;
         stream.set_nodelay(true)?;
         let Some(tls) = tls else { return start(stream).await };
+        if let Some(proxy) = proxy {
+            stream = proxy.tunnel(stream, host, *port).await?;
+        }
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned()).with_context(|| format!("{host:?} is no name that a certificate can have"))?;
         let stream = tokio_rustls::TlsConnector::from(tls.config()?).connect(name, stream).await.context("the TLS handshake failed")?;
@@ -232,9 +246,15 @@ impl Client {
     fn to_hyper(&self, request: &Request, body: Sent) -> anyhow::Result<HyperRequest<Sent>> {
         let mut built = HyperRequest::new(body);
         *built.method_mut() = request.method.clone();
-        *built.uri_mut() = request.path.parse::<Uri>().with_context(|| format!("{:?} is no path of a URL", request.path))?;
+        let Endpoint { host, port, tls, proxy } = &self.endpoint;
+        // A proxy that sees the request is told where it goes.
+        let proxy = proxy.as_ref().filter(|_| tls.is_none());
+        let uri = proxy.map_or_else(|| request.path.clone(), |_| format!("{}{}", self.endpoint, request.path));
+        *built.uri_mut() = uri.parse::<Uri>().with_context(|| format!("{:?} is no path of a URL", request.path))?;
         *built.headers_mut() = request.headers.clone();
-        let Endpoint { host, port, .. } = &self.endpoint;
+        if let Some(login) = proxy.and_then(|proxy| proxy.authorization()) {
+            built.headers_mut().insert(header::PROXY_AUTHORIZATION, login);
+        }
         let host = HeaderValue::from_str(&format!("{host}:{port}")).with_context(|| format!("{host:?} is no host name"))?;
         built.headers_mut().entry(header::HOST).or_insert(host);
         Ok(built)

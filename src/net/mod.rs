@@ -5,6 +5,7 @@ pub mod http_server;
 mod listen;
 mod loops;
 mod network;
+pub mod proxy;
 pub mod query;
 mod resolve;
 pub mod tls;

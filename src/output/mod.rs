@@ -4,6 +4,7 @@ pub mod copy;
 pub mod elasticsearch;
 pub mod file;
 pub mod forward;
+pub mod http;
 pub mod null;
 pub mod record_modifier;
 pub mod relabel;
@@ -141,6 +142,7 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         build: file::build,
     },
     Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[Compat::Buffer], build: forward::build },
+    Plugin { name: "http", section: &http::Params::SECTION, compat: &[Compat::Buffer, Compat::Formatter], build: http::build },
     Plugin { name: "null", section: &null::Params::SECTION, compat: &[], build: null::build },
     Plugin {
         name: "opensearch",

@@ -30,6 +30,7 @@ mod routing;
 mod search_node;
 mod secondary;
 mod send_forward;
+mod send_http;
 mod slow;
 mod sockets;
 mod support;

@@ -349,7 +349,7 @@ fn requests_come_by_tls_too() {
         let running = tokio::spawn(input.run(emitter, Arc::clone(&loops), stopped));
         let tls = Arc::new(ClientTls::new(Settings { ca_file: Some(pki("ca.pem")), ..Settings::default() }));
         let limits = Limits { connect: Duration::from_secs(20), silence: Duration::from_secs(20), answer_bytes: 1000 };
-        let client = Client::new(Endpoint { host: "localhost".to_owned(), port, tls: Some(tls) }, limits);
+        let client = Client::new(Endpoint { host: "localhost".to_owned(), port, tls: Some(tls), proxy: None }, limits);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", JSON.parse().unwrap());
         let sent = Sent { method: "POST".parse().unwrap(), path: "/t".to_owned(), headers, body: b"{}".to_vec().into() };

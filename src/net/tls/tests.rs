@@ -50,7 +50,7 @@ fn serve(certificate: &str, asks_clients: bool) -> u16 {
 
 /// What a client with these settings gets, or why it gets nothing.
 fn get(host: &str, port: u16, settings: Settings) -> Result<String, String> {
-    let endpoint = Endpoint { host: host.to_owned(), port, tls: Some(Arc::new(ClientTls::new(settings))) };
+    let endpoint = Endpoint { host: host.to_owned(), port, tls: Some(Arc::new(ClientTls::new(settings))), proxy: None };
     let limits = Limits { connect: Duration::from_secs(10), silence: Duration::from_secs(10), answer_bytes: 1024 };
     let request = Request { method: Method::GET, path: "/".to_owned(), headers: HeaderMap::new(), body: Bytes::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

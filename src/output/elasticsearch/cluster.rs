@@ -137,7 +137,7 @@ impl Member {
                 headers.insert(header::AUTHORIZATION, value);
             }
         }
-        let client = Client::new(Endpoint { host: server.host, port: server.port, tls }, connection.limits);
+        let client = Client::new(Endpoint { host: server.host, port: server.port, tls, proxy: None }, connection.limits);
         Member { client, path: server.path, headers, down: Mutex::new(None) }
     }
 
