@@ -1,6 +1,7 @@
 //! Filters: what is done to events on their way. Each is one file and one row of [`FILTERS`].
 
 pub mod concat;
+pub mod elasticsearch_genid;
 pub mod grep;
 pub mod parser;
 pub mod record_modifier;
@@ -55,7 +56,9 @@ pub static KNOWN: KnownPlugins = KnownPlugins::new("filter", include_str!("known
 /// All filters.
 pub static FILTERS: &[Plugin<Box<dyn Filter>>] = &[
     Plugin { name: "concat", section: &concat::Params::SECTION, compat: &[], build: concat::build },
+    Plugin { name: "elasticsearch_genid", section: &elasticsearch_genid::Params::SECTION, compat: &[], build: elasticsearch_genid::build },
     Plugin { name: "grep", section: &grep::Params::SECTION, compat: &[], build: grep::build },
+    Plugin { name: "opensearch_genid", section: &elasticsearch_genid::Params::SECTION, compat: &[], build: elasticsearch_genid::build },
     Plugin { name: "parser", section: &parser::Params::SECTION, compat: &[Compat::Parser], build: parser::build },
     Plugin { name: "record_modifier", section: &record_modifier::Params::SECTION, compat: &[], build: record_modifier::build },
     Plugin { name: "record_transformer", section: &record_transformer::Params::SECTION, compat: &[], build: record_transformer::build },

@@ -39,7 +39,7 @@ pub(super) fn build(name: &str, lines: &str) -> Result<Box<dyn Filter>, String> 
 
 /// What comes out for these records at second 100 under the tag `app.web.1`: events as `seconds record`, then rejected ones as
 /// `! class: message`.
-fn run(name: &str, lines: &str, records: &[&str]) -> Vec<String> {
+pub(super) fn run(name: &str, lines: &str, records: &[&str]) -> Vec<String> {
     let filter = build(name, lines).expect("valid");
     let scratch = Scratch::take();
     let scope = scratch.scope();

@@ -24,6 +24,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0467", "a prepared value that cannot be kept", "Numbers, strings, arrays and hashes can be kept from event to event.", "prepare_value @a = ObjectSpace"),
     row("FLM0470", "the mode of concat", "One of n_lines, multiline_start_regexp with its companions, and the partial_ parameters says how pieces belong together.", "<filter a>\n  @type concat\n  key log\n</filter>"),
     row("FLM0471", "a parameter of concat without effect", "It is for another mode than the one that is chosen.", "n_lines 3\npartial_value true"),
+    row("FLM0480", "a name made of nothing", "use_record_as_seed needs record_keys, or use_entire_record.", "<filter a>\n  @type elasticsearch_genid\n  use_record_as_seed true\n</filter>"),
     row("FLM0501", "a parameter of a buffer on disk", "The buffer is in memory: paths and the like are for '@type file'.", "<buffer>\n  path /var/buffer\n</buffer>"),
     row("FLM0502", "an unknown buffer type", "Buffers are memory, file or file_single.", "<buffer>\n  @type disk\n</buffer>"),
     row("FLM0503", "a chunk key that cannot be one", "Chunk keys are tag, time, and fields: key or $.a.b.", "<buffer $[a]>\n</buffer>"),
