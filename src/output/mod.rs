@@ -136,6 +136,12 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         build: elasticsearch::build_elasticsearch,
     },
     Plugin {
+        name: "elasticsearch_dynamic",
+        section: &elasticsearch::DYNAMIC,
+        compat: &[Compat::Buffer],
+        build: elasticsearch::build_dynamic,
+    },
+    Plugin {
         name: "file",
         section: &file::Params::SECTION,
         compat: &[Compat::Formatter, Compat::TimeSlicedBuffer, Compat::Inject],

@@ -60,6 +60,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0608", "a certificate that is not there", "The file is read at the first connection.", "ca_file /etc/ssl/ca.pem"),
     row("FLM0609", "versions of TLS", "ssl_min_version and ssl_max_version go together; 1.2 and 1.3 are spoken.", "ssl_min_version TLSv1_2"),
     row("FLM0610", "headers that are none", "custom_headers is a map of names and values that HTTP allows.", "custom_headers {\"a b\":\"c\"}"),
+    row("FLM0611", "Ruby in parameters of elasticsearch_dynamic", "It cannot be read, or stands where it cannot be evaluated for each event.", "<match a>\n  @type elasticsearch_dynamic\n  index_name a-${record['b'}\n</match>"),
     row("FLM0621", "write_operation", "One of index, create, update and upsert; with any other nothing is sent.", "write_operation put"),
     row("FLM0622", "a field that cannot be named so", "A field is a key, or a way such as $.a.b.", "id_key $[a"),
     row("FLM0620", "credentials from everywhere", "cors_allow_credentials needs cors_allow_origins that say from where, without *.", "<source>\n  @type http\n  cors_allow_credentials true\n</source>"),

@@ -5,14 +5,15 @@
 //! into records, take the slower way of [`super::document`].
 
 use super::blocks::Blocks;
-use super::document::{self, Site, write_plain_action};
+use super::document::{self, Action, Fault, Site, write_plain_action};
+use super::dynamic::Looks;
 use super::index::Dated;
 use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
 use crate::buffer::names::Names;
 use crate::event::json::{Style, transcode_value, write_text};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
-use crate::event::{EventTime, Value};
+use crate::event::{EventTime, Record, Value};
 use bumpalo::Bump;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -59,6 +60,8 @@ pub struct Problem {
 pub enum Trouble {
     /// It is not stored: Fluentd's class and words.
     Rejected(&'static str, String),
+    /// Nor is this one, as its parameters cannot be evaluated: it goes on as it came.
+    Unevaluated(&'static str, String),
     /// It is stored, but this value (msgpack) should have been its time.
     Time(Vec<u8>),
 }
@@ -84,6 +87,7 @@ pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>
         records: chunk.records,
         blocks,
         dated,
+        looks: Looks::default(),
         threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         stamps: Stamps::new(&site.rules.zone, site.rules.precision, b"\"@timestamp\":\"", [b"\"", tail(site).as_slice()].concat()),
         tail: tail(site),
@@ -137,6 +141,7 @@ struct Writer<'s> {
     records: usize,
     blocks: &'s Blocks,
     dated: Dated,
+    looks: Looks,
     threshold: usize,
     stamps: Stamps<'s>,
     tail: Vec<u8>,
@@ -154,7 +159,7 @@ struct Writer<'s> {
 
 impl Writer<'_> {
     fn run(&mut self) {
-        let plain = self.site.rules.are_plain();
+        let plain = self.site.dynamic.is_none() && self.site.rules.are_plain();
         let fixed = plain && !self.site.rules.logstash;
         let room = self.entries.len() + self.records.min(self.entries.len()) * ROOM_AN_EVENT + LEAST_ROOM;
         self.begin_body(None, room.min(self.threshold.saturating_add(LEAST_ROOM)));
@@ -308,11 +313,40 @@ impl Writer<'_> {
         }
     }
 
-    fn general(&mut self, bump: &Bump, time: EventTime, entry: &Entry<'_>, range: Range<usize>) -> Result<(), document::Fault> {
-        let rules = self.site.rules;
-        let unreadable = |invalid: Invalid| document::Fault { class: "MessagePack::UnpackError", message: invalid.to_string() };
+    fn general(&mut self, bump: &Bump, time: EventTime, entry: &Entry<'_>, range: Range<usize>) -> Result<(), Fault> {
+        let unreadable = |invalid: Invalid| Fault { class: "MessagePack::UnpackError", message: invalid.to_string() };
         let mut record = read_record(bump, &mut Reader::new(entry.record)).map_err(unreadable)?;
-        let mut action = document::prepare(self.site, bump, time, &mut record, &mut self.dated)?;
+        let site = self.site;
+        let Some(dynamic) = site.dynamic else {
+            let action = document::prepare(site, bump, time, &mut record, &mut self.dated)?;
+            return self.append(site, bump, action, record, range);
+        };
+        // They go and come back, as the look is of them and the writer is changed meanwhile.
+        let mut looks = std::mem::take(&mut self.looks);
+        let result = match looks.of(dynamic, site, time, &record) {
+            Ok(look) => {
+                let (own, dated) = look.site(site);
+                let action = document::prepare(&own, bump, time, &mut record, dated);
+                action.and_then(|action| self.append(&own, bump, action, record, range))
+            }
+            Err(Fault { class, message }) => {
+                self.plan.problems.push(Problem { entry: range, what: Trouble::Unevaluated(class, message) });
+                Ok(())
+            }
+        };
+        self.looks = looks;
+        result
+    }
+
+    fn append<'b>(
+        &mut self,
+        site: &Site<'_>,
+        bump: &'b Bump,
+        mut action: Action<'b>,
+        mut record: Record<'b>,
+        range: Range<usize>,
+    ) -> Result<(), Fault> {
+        let rules = site.rules;
         if let Some(value) = &action.unreadable_time {
             let mut packed = Vec::new();
             write_value(value, &mut packed);
@@ -327,10 +361,9 @@ impl Writer<'_> {
                 return Ok(());
             }
             let message = format!("Missing '_id' field. Write operation is {}", rules.operation_word);
-            return Err(document::Fault { class: self.site.dialect.missing_id_class(), message });
+            return Err(Fault { class: site.dialect.missing_id_class(), message });
         }
         self.choose_body(action.index());
-        let site = self.site;
         let body = self.body();
         let before = body.bytes.len();
         action.write(site, &mut body.bytes);

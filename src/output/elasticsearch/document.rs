@@ -1,6 +1,7 @@
 //! From a record to a document and the action before it, for parameters that look into the record. The usual ones take the way of
 //! [`super::bulk`], which looks into nothing.
 
+use super::dynamic::Dynamic;
 use super::index::Dated;
 use super::rules::{Operation, Rules};
 use super::timestamp::Moment;
@@ -20,6 +21,7 @@ pub struct Fault {
 }
 
 /// What the documents of one chunk have in common.
+#[derive(Clone, Copy)]
 pub struct Site<'s> {
     /// How documents are made.
     pub rules: &'s Rules,
@@ -27,6 +29,12 @@ pub struct Site<'s> {
     pub dialect: Dialect,
     /// The index, where no date is in its name.
     pub index_name: &'s str,
+    /// What the names of indexes with a date begin with, without what stands between both.
+    pub prefix: &'s str,
+    /// The form of that date.
+    pub date: &'s str,
+    /// Parameters that are evaluated for each event.
+    pub dynamic: Option<&'s Dynamic>,
     /// The type for old servers.
     pub type_name: &'s str,
     /// The ingest pipeline.
@@ -106,6 +114,12 @@ fn add_timestamp<'a>(
     }
     let given = rules.time_key.as_ref().and_then(|key| record.get(key.as_bytes()));
     let moment = given.map_or_else(|| Moment::of(time, &rules.zone), &mut read);
+    if let (Some(text), true) = (rules.time_key.as_ref().and_then(|key| record.get(key.as_bytes())), rules.keeps_time_text) {
+        if !rules.time_key_only {
+            record.set(FIELD, text);
+        }
+        return moment;
+    }
     if given.is_none() || !rules.time_key_only {
         let mut text = Vec::with_capacity(40);
         moment.write(rules.precision, &mut text);

@@ -9,6 +9,7 @@ mod blocks;
 mod bulk;
 mod cluster;
 mod document;
+mod dynamic;
 mod hosts;
 mod index;
 mod params;
@@ -16,10 +17,12 @@ mod report;
 mod rules;
 mod send;
 mod settings;
+mod spread;
 mod time_value;
 mod timestamp;
 mod version;
 
+pub use dynamic::SECTION as DYNAMIC;
 pub use params::Params;
 
 use super::{BufferedOutput, Output, WriteError};
@@ -31,11 +34,13 @@ use blocks::Blocks;
 use bulk::{Op, Plan, Problem, Trouble};
 use cluster::Cluster;
 use document::Site;
+use dynamic::Dynamic;
 use hyper::body::Bytes;
 use hyper::http::{HeaderMap, Method, header};
 use index::Dated;
 use send::{Outcome, Sender};
 use settings::Settings;
+use spread::Spread;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -51,21 +56,30 @@ pub fn build_elasticsearch(element: &Element, context: &Context<'_>) -> Result<O
     build(element, context, Product::Elasticsearch)
 }
 
+/// Makes an `elasticsearch_dynamic` output.
+pub fn build_dynamic(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
+    let settings = Settings::read_dynamic(element, context.diagnostics)?;
+    Ok(output(settings, context))
+}
+
 /// Makes an `opensearch` output.
 pub fn build_opensearch(element: &Element, context: &Context<'_>) -> Result<Output, Refused> {
     build(element, context, Product::OpenSearch)
 }
 
 fn build(element: &Element, context: &Context<'_>, product: Product) -> Result<Output, Refused> {
-    let settings = Settings::read(element, product, context.diagnostics)?;
+    Ok(output(Settings::read(element, product, context.diagnostics)?, context))
+}
+
+fn output(settings: Settings, context: &Context<'_>) -> Output {
     let errors = context.host.errors();
-    Ok(Output::Buffered(Box::new(Search {
+    Output::Buffered(Box::new(Search {
         id: Arc::from(context.id),
         settings,
         errors,
         clusters: Mutex::new(HashMap::new()),
         blocks: Blocks::new(),
-    })))
+    }))
 }
 
 /// Makes request bodies and sends nothing: for tests and measurements.
@@ -127,7 +141,47 @@ struct Texts {
 
 impl Search {
     async fn deliver(&self, chunk: &Chunk) -> Result<(), WriteError> {
-        let cluster = self.cluster(chunk).map_err(|why| WriteError::Retry(anyhow::anyhow!(why)))?;
+        match self.settings.dynamic.as_ref().filter(|dynamic| dynamic.chooses_hosts()) {
+            Some(dynamic) => self.deliver_by_hosts(dynamic, chunk).await,
+            None => self.deliver_to(&self.settings.hosts.expand(chunk), chunk).await,
+        }
+    }
+
+    /// Delivers a chunk whose events name their servers.
+    async fn deliver_by_hosts(&self, dynamic: &Dynamic, chunk: &Chunk) -> Result<(), WriteError> {
+        let texts = self.texts(chunk);
+        let site = self.site(chunk, &texts, Dialect::assumed(self.settings.product, self.settings.default_major));
+        let Spread { groups, problems, unreadable } = spread::spread(dynamic, &site, chunk);
+        if let Some(at) = unreadable {
+            return Err(WriteError::Unrecoverable(anyhow::anyhow!("byte {at} of the chunk begins no event that can be read")));
+        }
+        let (mut settled, mut remaining, mut reason) = (problems.len(), Vec::new(), None);
+        for (hosts, ranges) in groups {
+            let part = spread::part(chunk, &ranges);
+            let (left, why) = match self.deliver_to(&hosts, &part).await {
+                Ok(()) => (Vec::new(), None),
+                Err(WriteError::Partial { remaining, reason, .. }) => (spread::back(&ranges, &remaining), Some(reason)),
+                Err(error) => (ranges, Some(error.into_reason())),
+            };
+            chunk.rejected.add(part.rejected.take());
+            chunk.dropped.add(part.dropped.take());
+            settled += part.records - left.len();
+            remaining.extend(left);
+            reason = why.or(reason);
+        }
+        if let (0, Some(reason)) = (settled, reason.take_if(|_| settled == 0)) {
+            return Err(WriteError::Retry(reason));
+        }
+        chunk.rejected.add(problems.len() as u64);
+        self.say(&site, chunk, problems, 0, &texts);
+        match reason {
+            None => Ok(()),
+            Some(reason) => Err(WriteError::Partial { records: remaining.len(), remaining: spread::joined(remaining), reason }),
+        }
+    }
+
+    async fn deliver_to(&self, hosts: &str, chunk: &Chunk) -> Result<(), WriteError> {
+        let cluster = self.cluster(hosts).map_err(|why| WriteError::Retry(anyhow::anyhow!(why)))?;
         let dialect = self.dialect(&cluster).await?;
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);
@@ -163,7 +217,7 @@ impl Search {
             // The whole chunk comes again, and with it what there is to say.
             return Err(WriteError::Retry(reason));
         }
-        chunk.rejected.add(problems.iter().filter(|problem| matches!(problem.what, Trouble::Rejected(..))).count() as u64);
+        chunk.rejected.add(problems.iter().filter(|problem| !matches!(problem.what, Trouble::Time(_))).count() as u64);
         chunk.dropped.add(dropped as u64);
         self.say(&site, chunk, problems, dropped, &texts);
         match outcome.reason {
@@ -182,7 +236,7 @@ impl Search {
         }
         if !self.settings.error_events {
             problems.retain(|problem| match &problem.what {
-                Trouble::Rejected(_, why) => {
+                Trouble::Rejected(_, why) | Trouble::Unevaluated(_, why) => {
                     crate::error!("a document is rejected and thrown away, as emit_error_label_event is false: {why}");
                     false
                 }
@@ -211,6 +265,9 @@ impl Search {
             rules: &self.settings.rules,
             dialect,
             index_name: &texts.index,
+            prefix: &texts.prefix,
+            date: &texts.date,
+            dynamic: self.settings.dynamic.as_ref(),
             type_name: &texts.kind,
             pipeline: texts.pipeline.as_deref(),
             tag: chunk.keys.tag.as_ref(),
@@ -224,18 +281,17 @@ impl Search {
     }
 
     /// The servers of a chunk: the same for all where no placeholder names them.
-    fn cluster(&self, chunk: &Chunk) -> Result<Arc<Cluster>, String> {
-        let text = self.settings.hosts.expand(chunk);
+    fn cluster(&self, text: &str) -> Result<Arc<Cluster>, String> {
         let mut clusters = self.clusters.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(cluster) = clusters.get(&text) {
+        if let Some(cluster) = clusters.get(text) {
             return Ok(Arc::clone(cluster));
         }
-        let servers = self.settings.servers(&text)?;
+        let servers = self.settings.servers(text)?;
         if clusters.len() >= MAX_CLUSTERS {
             clusters.clear();
         }
         let cluster = Arc::new(Cluster::new(servers, &self.settings.connection));
-        clusters.insert(text, Arc::clone(&cluster));
+        clusters.insert(text.to_owned(), Arc::clone(&cluster));
         Ok(cluster)
     }
 

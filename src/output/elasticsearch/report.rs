@@ -2,6 +2,7 @@
 
 use super::bulk::{Problem, Trouble};
 use super::document::{Site, prepare};
+use super::dynamic::Looks;
 use super::index::Dated;
 use super::rules::Operation;
 use super::version::Product;
@@ -32,7 +33,7 @@ pub fn report(site: &Site<'_>, entries: &[u8], mut problems: Vec<Problem>, error
             let entry = &entries[problem.entry.clone()];
             let Some(rejected) = event_of(site, &scope, entry, &problem.what, &mut dated) else { continue };
             match &problem.what {
-                Trouble::Rejected(_, why) => {
+                Trouble::Rejected(_, why) | Trouble::Unevaluated(_, why) => {
                     let origin = Origin { output: Arc::clone(output), status: status(why), entry: Some(scope.bytes(entry)) };
                     scope.reject_from(rejected, origin);
                 }
@@ -56,10 +57,24 @@ fn event_of<'a>(site: &Site<'_>, scope: &Scope<'a>, entry: &[u8], what: &Trouble
         Trouble::Rejected(class, message) => {
             let mut record = read_record(scope.bump(), &mut Reader::new(entry.record)).ok()?;
             // Fluentd: the error event is the document, `@timestamp` and tag included, not the record as it came.
-            let _ = prepare(site, scope.bump(), time, &mut record, dated);
+            match site.dynamic {
+                None => drop(prepare(site, scope.bump(), time, &mut record, dated)),
+                Some(dynamic) => {
+                    let mut looks = Looks::default();
+                    if let Ok(look) = looks.of(dynamic, site, time, &record) {
+                        let (own, dated) = look.site(site);
+                        drop(prepare(&own, scope.bump(), time, &mut record, dated));
+                    }
+                }
+            }
             if let (Operation::Update | Operation::Upsert, Some(key)) = (site.rules.operation, &site.rules.remove_on_update_key) {
                 record.remove(key.as_bytes());
             }
+            let tag = site.tag.cloned().unwrap_or_else(|| Tag::new(""));
+            Some(Rejected { tag, time, record, class, message: message.clone() })
+        }
+        Trouble::Unevaluated(class, message) => {
+            let record = read_record(scope.bump(), &mut Reader::new(entry.record)).ok()?;
             let tag = site.tag.cloned().unwrap_or_else(|| Tag::new(""));
             Some(Rejected { tag, time, record, class, message: message.clone() })
         }

@@ -23,7 +23,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    fn parse(word: &str) -> Operation {
+    /// The operation of this word.
+    pub fn parse(word: &str) -> Operation {
         match word {
             "index" => Operation::Index,
             "create" => Operation::Create,
@@ -44,7 +45,7 @@ impl Operation {
 }
 
 /// How documents and the actions before them are made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// The operation.
     pub operation: Operation,
@@ -62,6 +63,8 @@ pub struct Rules {
     pub time_key: Option<String>,
     /// Reads it.
     pub time_parser: TimeParser,
+    /// Whether `@timestamp` is that field's value as it is, and not the time that it means in the usual form.
+    pub keeps_time_text: bool,
     /// Whether `@timestamp` is left out where that field is there.
     pub time_key_only: bool,
     /// Digits of a second's fraction.
@@ -124,6 +127,7 @@ impl Rules {
             timestamps: params.logstash_format || params.include_timestamp,
             time_key: params.time_key.clone(),
             time_parser: TimeParser::new(params.time_key_format.as_deref()),
+            keeps_time_text: false,
             time_key_only: params.time_key_exclude_timestamp,
             precision: params.time_precision.clamp(0, MAX_PRECISION) as usize,
             time_error_tag: Tag::new(error_tag),
@@ -184,11 +188,16 @@ fn split(text: &str, trim: bool) -> Vec<String> {
 /// The accessor of a parameter; a name with dots that is no accessor yet becomes one.
 fn accessor(name: &str, key: Option<&str>, element: &Element, diagnostics: &Diagnostics) -> Result<Option<Accessor>, Refused> {
     let Some(key) = key else { return Ok(None) };
-    let nested = key.contains('.') && !key.starts_with("$[") && !key.starts_with("$.");
-    let text = if nested { format!("$.{key}") } else { key.to_owned() };
     let refuse = |why| {
         let span = element.param(name).map_or(element.span, |param| param.value_span);
         diagnostics.error("FLM0622", Some(span), format!("{name}: {why}"))
     };
-    Accessor::parse(&text).map(Some).map_err(refuse)
+    accessor_of(key).map(Some).map_err(refuse)
+}
+
+/// The accessor that a text names.
+pub fn accessor_of(key: &str) -> Result<Accessor, String> {
+    let nested = key.contains('.') && !key.starts_with("$[") && !key.starts_with("$.");
+    let text = if nested { format!("$.{key}") } else { key.to_owned() };
+    Accessor::parse(&text)
 }

@@ -1,9 +1,11 @@
 //! The parameters, checked: what they come to, what is refused, and what is taken although it changes nothing here.
 
 use super::answer::Judge;
+use super::dynamic::Dynamic;
 use super::hosts::{self, Server};
 use super::params::{Compression, Params, Scheme};
 use super::rules::Rules;
+use super::time_value::TimeParser;
 use super::version::Product;
 use super::{BUFFER, cluster::Connection};
 use crate::buffer::{Keys, Template, placeholders};
@@ -89,12 +91,23 @@ pub struct Settings {
     pub type_name: Template,
     /// The ingest pipeline.
     pub pipeline: Option<Template>,
+    /// Parameters that are evaluated for each event.
+    pub dynamic: Option<Dynamic>,
     params: Params,
 }
 
 impl Settings {
     /// Reads and checks a section.
     pub fn read(element: &Element, product: Product, diagnostics: &Diagnostics) -> Result<Settings, Refused> {
+        Settings::of(element, product, false, diagnostics)
+    }
+
+    /// Reads and checks a section of `elasticsearch_dynamic`.
+    pub fn read_dynamic(element: &Element, diagnostics: &Diagnostics) -> Result<Settings, Refused> {
+        Settings::of(element, Product::Elasticsearch, true, diagnostics)
+    }
+
+    fn of(element: &Element, product: Product, is_dynamic: bool, diagnostics: &Diagnostics) -> Result<Settings, Refused> {
         let params = Params::read(element, diagnostics);
         let buffer = crate::buffer::Settings::read(element, &BUFFER, diagnostics);
         let reader = Reader { element, diagnostics, product };
@@ -107,10 +120,21 @@ impl Settings {
         let keys = buffer?.keys;
         reader.check_keys(&params, &keys)?;
         std::iter::once(refused).chain(checked).collect::<Result<Vec<()>, Refused>>()?;
-        let template = |text: &str| Template::new(text, &keys);
+        let dynamic = if is_dynamic { Dynamic::read(&params, element, diagnostics)? } else { None };
+        let mut rules = rules?;
+        if rules.generate_id && dynamic.as_ref().is_some_and(Dynamic::chooses_hosts) {
+            return Err(reader.refuse("FLM0611", "generate_id", "generate_id does not go together with ${...} in host or hosts"));
+        }
+        if is_dynamic {
+            reader.keep_to_dynamic(&mut rules);
+        }
+        // It has no placeholders of chunk keys.
+        let placeholders = if is_dynamic { Keys::default() } else { keys };
+        let template = |text: &str| Template::new(text, &placeholders);
         Ok(Settings {
             product,
-            rules: rules?,
+            rules,
+            dynamic,
             judge: Judge { product, final_types: final_types(&params) },
             connection: connection?,
             compression: params.compression_level,
@@ -160,6 +184,19 @@ impl Reader<'_> {
 
     fn refuse(&self, code: &'static str, name: &str, message: impl Into<String>) -> Refused {
         self.diagnostics.error(code, Some(self.span(name)), message)
+    }
+
+    /// What the plugin does otherwise, or not at all, where parameters are evaluated for each event.
+    fn keep_to_dynamic(&self, rules: &mut Rules) {
+        rules.keeps_time_text = true;
+        rules.time_parser = TimeParser::new(None);
+        (rules.target_index, rules.target_type) = (None, None);
+        for name in ["target_index_key", "target_type_key", "time_key_format"] {
+            if let Some(param) = self.element.param(name) {
+                let message = format!("'{name}' has no effect in elasticsearch_dynamic, as in Fluentd: say it in index_name or type_name");
+                self.diagnostics.note("FLM0603", Some(param.span), message);
+            }
+        }
     }
 
     fn refuse_endpoint(&self) -> Result<(), Refused> {

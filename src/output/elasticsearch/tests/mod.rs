@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod config;
+mod dynamic;
 mod server;
 
 use super::{Blocks, Search, Settings};
@@ -30,6 +31,14 @@ fn element(params: &str, diagnostics: &Diagnostics) -> Element {
     let text = format!("<match **>\n@type elasticsearch\n{params}\n</match>\n");
     let root = load(&LoadOptions::for_text("test.conf", &text), diagnostics).unwrap();
     root.children.into_iter().next().unwrap()
+}
+
+/// The same of a section of `elasticsearch_dynamic`.
+fn dynamic_settings(params: &str) -> (Result<Settings, Refused>, Diagnostics) {
+    let diagnostics = Diagnostics::new();
+    let element = element(params, &diagnostics);
+    let settings = Settings::read_dynamic(&element, &diagnostics);
+    (settings, diagnostics)
 }
 
 /// What came to `@ERROR`: tag, class, message and record as JSON.
@@ -67,7 +76,14 @@ impl Bench {
     }
 
     fn of(product: Product, params: &str) -> Bench {
-        let (settings, diagnostics) = settings(product, params);
+        Bench::with(settings(product, params))
+    }
+
+    fn dynamic(params: &str) -> Bench {
+        Bench::with(dynamic_settings(params))
+    }
+
+    fn with((settings, diagnostics): (Result<Settings, Refused>, Diagnostics)) -> Bench {
         let mut settings = settings.unwrap_or_else(|_| panic!("{:?}", diagnostics.findings()));
         settings.rules.zone = TimeZone::fixed(Offset::from_seconds(9 * 3600).unwrap());
         let errors = Errors::default();
