@@ -67,6 +67,11 @@ pub fn validate(name: &str, text: &str, keys: &Keys) -> Result<(), String> {
         .map_err(|why| format!("Parameter '{name}: {text}' {why}"))
 }
 
+/// As [`validate`], for the formats of time alone.
+pub fn validate_time(name: &str, text: &str, keys: &Keys) -> Result<(), String> {
+    check_time(&Placeholders::of(text), keys.time.as_ref()).map_err(|why| format!("Parameter '{name}: {text}' {why}"))
+}
+
 fn check_time(found: &Placeholders, slices: Option<&TimeSlices>) -> Result<(), String> {
     match (found.time, slices) {
         (None, Some(slices)) => Err(format!("doesn't have timestamp placeholders for timekey {}", slices.length)),

@@ -108,6 +108,9 @@ fn find(source: &LoadOptions, settings: &Settings, diagnostics: &Diagnostics) ->
     grok::check(&subject);
     buffers::check(&subject);
     old::check(&subject, settings.target == Target::Fluentd);
+    if settings.target == Target::Fluentd {
+        fluentd::refuse_news(&subject);
+    }
     if settings.files {
         files::check(&subject);
     }

@@ -13,20 +13,26 @@ use std::process::ExitCode;
 /// Folders below a given one are followed this deep.
 const MAX_DEPTH: usize = 16;
 
-const HELP: &str = "usage: flumen check [options] [FILE|DIR]...
+/// What `flumen check --help` prints.
+pub const HELP: &str = "usage: flumen check [options] [FILE|DIR]...
 
 Says all that is wrong, or hardly meant, in configurations; runs nothing. Without FILE: $FLUENT_CONF.
 
-  --for PROGRAM             flumen or fluentd-1: what that program would do with it (default: either)
-  --format FORMAT           human (the default), json, sarif or github
-  --deny CODE|warnings|notes  count these as errors (may be repeated, or a list with commas)
+  --for flumen|fluentd-1    what that program would do with it (default: either)
+  --format human|json|sarif|github
+                            how findings are printed (default: human)
+  --deny CODE|warnings|notes
+                            count these as errors (may be repeated, or a list with commas)
   --allow CODE              leave these warnings and notes out
   --env-file PATH           variables for embedded Ruby, lines of NAME=VALUE
   --no-fs                   do not look for the files and folders that the configuration names
   --strict-config-value     values that do not have the form of their type are errors
   --use-v0-config           read the old line-based syntax
-  --config-file-type TYPE   guess (by extension), yaml, yml or v1
-  --colour WHEN             auto (the default: on a terminal), always or never
+  --config-file-type guess|yaml|yml|v1
+                            the syntax; guess: by the extension (the default)
+  --colour auto|always|never
+                            colours; auto: on a terminal (the default)
+  -c, --config FILE         the same as FILE
   --explain CODE            print what a code means, with an example; 'all' lists them
   -q, --quiet               errors only
 

@@ -5,11 +5,16 @@ use crate::check::explain::{Picture, Plan, explain, graph};
 use crate::config::{Diagnostics, LoadOptions, render};
 use std::process::ExitCode;
 
-const HELP: &str = "usage: flumen explain -c FILE TAG [--record JSON]
+/// What its `--help` prints.
+pub const HELP: &str = "usage: flumen explain -c FILE TAG [--record JSON]
        flumen explain -c FILE --graph mermaid|dot
 
 Shows which sections an event with this tag meets, in order, and where it ends; with a record, what each filter makes of it.
 Filters are run for real, outputs are only named. Or prints the whole configuration as a picture.
+
+  -c, --config FILE      the configuration (default: $FLUENT_CONF)
+  --record JSON          the event's record
+  --graph mermaid|dot    print the configuration as a picture, in the language of Mermaid or of Graphviz
 ";
 
 /// Does what the arguments behind `explain` say.

@@ -13,7 +13,8 @@ use std::process::ExitCode;
 /// Larger texts are no configurations.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-const HELP: &str = "usage: flumen fmt [--check | --write] [FILE|DIR|-]...
+/// What its `--help` prints.
+pub const HELP: &str = "usage: flumen fmt [--check | --write] [FILE|DIR|-]...
 
 Prints configurations in the v1 syntax in their canonical layout: two blanks a level, at most one blank line in a row. Comments,
 values and their quotes stay as they are. Of a folder all .conf files are taken; - or nothing is standard input.

@@ -17,13 +17,15 @@ const USUAL_PORT: u16 = 24220;
 /// Inputs that take connections, with their usual ports: what is tried where no `monitor_agent` is configured.
 const LISTENERS: [(&str, u16); 4] = [("forward", 24224), ("http", 9880), ("tcp", 5170), ("syslog", 5140)];
 
-const USAGE: &str = "usage: flumen health [--ready] [URL | -c FILE | --port N]
+/// What its `--help` prints.
+pub const USAGE: &str = "usage: flumen health [--ready] [URL | -c FILE | --port N]
 
 Asks a running Flumen whether it is alive, or with --ready whether it listens and no output is stuck. Exit code 0: it is; 1: it is not.
   URL        http://HOST:PORT or http://HOST:PORT/PATH of a monitor_agent (default: http://127.0.0.1:24220)
   -c FILE    the configuration that runs: its monitor_agent is asked; without one, its first listener is connected to
              (default: $FLUENT_CONF, where that is set)
   --port N   the port of the monitor_agent on this machine
+  --ready    ask whether it listens and no output is stuck, not only whether it is alive
 ";
 
 /// What is looked at.

@@ -9,12 +9,13 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const HELP: &str = "usage: flumen lsp [options]
+/// What its `--help` prints.
+pub const HELP: &str = "usage: flumen lsp [options]
 
 A language server for fluent.conf files, for editors, over standard input and output: findings as 'flumen check' gives them, the
 manual, completion, ways to labels and included files, formatting.
 
-  --for PROGRAM             flumen or fluentd-1: what that program would do with it (default: either)
+  --for flumen|fluentd-1    what that program would do with it (default: either)
   --deny CODE|warnings|notes  count these as errors (may be repeated, or a list with commas)
   --allow CODE              leave these warnings and notes out
   --env-file PATH           variables for embedded Ruby, lines of NAME=VALUE

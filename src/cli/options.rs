@@ -195,6 +195,11 @@ static FLAGS: &[Flag] = &[
     Flag { names: &["-s", "--setup"], value: Some("DIR"), doc: "not supported", effect: Effect::Refuse("start from one of the files in conf/") },
 ];
 
+/// The table: names, the word for the value, what it does.
+pub fn rows() -> impl Iterator<Item = (&'static [&'static str], Option<&'static str>, &'static str)> {
+    FLAGS.iter().map(|flag| (flag.names, flag.value, flag.doc))
+}
+
 /// The table as text.
 pub fn help() -> String {
     let mut text = String::new();

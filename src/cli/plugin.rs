@@ -8,6 +8,16 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+/// What its `--help` prints.
+pub const HELP: &str = "usage: flumen plugin [options] [NAME|KIND]...
+
+Prints what plugins and shared sections take: parameters, types, defaults, an example, and where Flumen differs from Fluentd. KIND is input, filter,
+parser, formatter, output or section. Without a name: everything.
+
+  -f, --format text|markdown|json
+                            how it is printed (default: text)
+";
+
 const FORMATS: [&str; 3] = ["text", "markdown", "json"];
 
 /// The head of the Markdown page.
@@ -19,6 +29,10 @@ events, `@label`. A parameter is acted on, or refused as its line says; one that
 
 /// Prints what the arguments ask for.
 pub fn plugin(arguments: &[String]) -> ExitCode {
+    if arguments.iter().any(|argument| argument == "-h" || argument == "--help") {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     match chosen(arguments) {
         Ok((entries, format)) => {
             // Whoever reads may have had enough.
@@ -58,6 +72,14 @@ fn chosen(arguments: &[String]) -> Result<(Vec<Entry>, String), String> {
         )),
         (true, None) => Err(format!("there is no plugin '{}': 'flumen plugin' lists all", wanted.join(" "))),
     }
+}
+
+/// The names and kinds that can be asked for.
+pub fn names() -> Vec<String> {
+    let mut names: Vec<String> = entries().iter().flat_map(|entry| [entry.name, entry.kind]).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The kind and the gem of a plugin that is known only.

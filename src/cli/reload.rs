@@ -6,7 +6,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str =
+/// What its `--help` prints.
+pub const USAGE: &str =
     "usage: flumen reload PIDFILE          send SIGHUP to the process whose number is in the file; its log says what came of it
        flumen reload --rpc HOST:PORT   ask by <system> rpc_endpoint, and say what came of it
 ";

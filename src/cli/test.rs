@@ -14,7 +14,8 @@ use std::process::ExitCode;
 /// Folders below a given one are followed this deep.
 const MAX_DEPTH: usize = 16;
 
-const HELP: &str = "usage: flumen test [options] [-c FILE] [CASES|DIR]...
+/// What its `--help` prints.
+pub const HELP: &str = "usage: flumen test [options] [-c FILE] [CASES|DIR]...
 
 Runs the cases of a configuration: what goes in, and what is to come out where. Outputs are stood in for, whatever they are: nothing
 is sent, written or listened to, and no time is waited for. Without CASES: FILE with .test.yaml in place of its ending; of a folder all

@@ -366,11 +366,13 @@ fn formatter(element: &Element, own: &Section, sections: &dyn Fn(&str) -> Option
     if let Some(span) = is_on(element, "time_as_epoch") {
         made.set("time_type", "unixtime", span);
     }
-    if let Some(span) = is_on(element, "utc") {
+    let kind = made.section.param("@type").and_then(text_of).map(str::to_owned);
+    let declared = kind.and_then(|kind| sections(&kind));
+    // Most formatters write no times; `utc` is that of `<inject>` then.
+    if let Some(span) = is_on(element, "utc").filter(|_| declared.is_none_or(|declared| declared.declared("localtime").is_some())) {
         made.set_if_absent("localtime", "false", span);
     }
-    let kind = made.section.param("@type").and_then(text_of).map(str::to_owned);
-    if let Some(declared) = kind.and_then(|kind| sections(&kind)) {
+    if let Some(declared) = declared {
         made.take_declared(element, own, declared);
     }
     Some(made.section)

@@ -32,12 +32,18 @@ const MAX_PEM_BYTES: u64 = 16 << 20;
 
 crate::choice! {
     /// A version of the protocol as Fluentd's parameters name it.
-    pub enum Version { Ssl23 = "SSLv23", Tls10 = "TLSv1", Tls11 = "TLSv1_1", Tls12 = "TLSv1_2", Tls13 = "TLSv1_3" }
+    pub enum Version { Ssl23 = "SSLv23", Tls10 = "TLSv1", Tls11 = "TLSv1_1", Tls12 = "TLSv1_2", Tls13 = "TLSv1_3", Short11 = "TLS1_1", Short12 = "TLS1_2", Short13 = "TLS1_3" }
 }
 
 impl Version {
     fn rank(self) -> u8 {
-        self as u8
+        match self {
+            Version::Ssl23 => 0,
+            Version::Tls10 => 1,
+            Version::Tls11 | Version::Short11 => 2,
+            Version::Tls12 | Version::Short12 => 3,
+            Version::Tls13 | Version::Short13 => 4,
+        }
     }
 }
 

@@ -406,7 +406,7 @@ impl Site<'_, '_> {
         let has_inner = self.graph.plugins.borrow().len() > place;
         let sink: Arc<dyn Sink> = match built {
             Output::Sync(output) => {
-                self.check_unbuffered(section)?;
+                self.check_unbuffered(section, has_inner)?;
                 let output: Arc<dyn SyncOutput> = Arc::from(output);
                 self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
                 let queue = output.queue();
@@ -451,10 +451,21 @@ impl Site<'_, '_> {
         plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, queue, watched));
     }
 
-    /// What an output without a buffer must not have; what every output has it may.
-    fn check_unbuffered(&self, section: &Element) -> Result<(), Refused> {
+    /// What an output without a buffer must not have; what every output has it may. Those with outputs in them pass everything over.
+    fn check_unbuffered(&self, section: &Element, has_inner: bool) -> Result<(), Refused> {
         let diagnostics = self.graph.diagnostics;
         OutputParams::read(section, diagnostics)?;
+        if has_inner {
+            if let Some(label) = section.text("@label") {
+                self.emitter(Some(label), section.span)?;
+            }
+            return Ok(());
+        }
+        if let Some(buffer) = section.section("buffer") {
+            let kind = section.plugin_type().unwrap_or_default();
+            let message = format!("<buffer> section is configured, but plugin '{kind}' doesn't support buffering");
+            return Err(diagnostics.error("FLM0526", Some(buffer.span), message));
+        }
         if let Some(secondary) = section.section("secondary") {
             let message = "Invalid <secondary> section for non-buffered plugin";
             return Err(diagnostics.error("FLM0527", Some(secondary.span), message));

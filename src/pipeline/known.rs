@@ -1,5 +1,7 @@
 //! Sections whose plugin is not in our tables: those that are known are checked, the others are named with all that is unknown inside them.
 
+use super::delivery::on_disk::OnDisk;
+use super::delivery::secondary::output_of;
 use crate::buffer::{Defaults, Settings};
 use crate::config::compat::Row;
 use crate::config::{Diagnostics, Element, Refused};
@@ -23,6 +25,9 @@ pub fn find<T>(
     }
     match known.find(name) {
         Some(row) => {
+            if let Some(label) = section.text("@label") {
+                let _ = context.host.emitter(Some(label), section.span);
+            }
             check_shared(row, section, context);
             Err(known.check(row, section, context.diagnostics))
         }
@@ -40,12 +45,18 @@ pub fn row<T>(table: &'static [Plugin<T>], known: &'static KnownPlugins, name: &
 }
 
 /// Checks the shared sections of a known plugin by constructing what they describe. Faults are in the diagnostics.
-fn check_shared(known: &Known, section: &Element, context: &Context<'_>) {
+fn check_shared(known: &'static Known, section: &Element, context: &Context<'_>) {
     for shared in &known.shared {
         match *shared {
             "buffer" => {
-                let _ = Settings::read(section, &Defaults::BY_TAG, context.diagnostics);
-                check_secondary(section, context);
+                let defaults = Defaults { chunk_keys: &known.chunk_keys, params: &known.buffer_params, path_from: None };
+                if let Ok(settings) = Settings::read(section, &defaults, context.diagnostics) {
+                    let _ = OnDisk::resolve(&settings, section, context);
+                }
+                // One without a type is of the same, which is known to be only checked.
+                if section.section("secondary").is_some_and(|secondary| secondary.plugin_type().is_some()) {
+                    let _ = output_of(section, &defaults, context);
+                }
             }
             "parse" => section.sections("parse").iter().for_each(|parse| drop(parser::build(parse, context))),
             "format" if section.section("format").is_some_and(|format| format.plugin_type().is_some()) => {
@@ -53,14 +64,6 @@ fn check_shared(known: &Known, section: &Element, context: &Context<'_>) {
             }
             "inject" => drop(Inject::read(section, context)),
             other => section.sections(other).iter().for_each(|child| child.pass_over()),
-        }
-    }
-}
-
-fn check_secondary(section: &Element, context: &Context<'_>) {
-    for secondary in section.sections("secondary") {
-        if secondary.plugin_type().is_some() {
-            drop(context.host.build_output(secondary));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Plugins that are known but not run: their parameters, as data, so that files that use them can be checked.
 //!
 //! Each kind of plugin has a `known.txt` beside its table. Whoever builds one of these plugins takes its entry out there. An entry is a line
-//! `NAME GEM: SECTIONS` (a section's `!` says that its old flat parameters are taken too), then a line a parameter,
+//! `NAME GEM: SECTIONS` (a section's `!` says that its old flat parameters are taken too; `buffer(KEY,NAME=VALUE)` has the chunk keys and the
+//! parameters that hold where nothing is said), then a line a parameter,
 //! `NAME TYPE [alias:NAME] [secret] [deprecated] [obsoleted] [required] [= DEFAULT]`, and `<SECTION> [many] [required] [any]` with what it holds
 //! indented below; `any` sections hold what they like. An empty line ends it.
 
@@ -21,6 +22,10 @@ pub struct Known {
     pub shared: Vec<&'static str>,
     /// The old flat parameters it takes.
     pub compat: &'static [Compat],
+    /// The chunk keys where none are given.
+    pub chunk_keys: Vec<&'static str>,
+    /// The parameters of `<buffer>` that it has other defaults for, in the configuration's own syntax.
+    pub buffer_params: Vec<(&'static str, &'static str)>,
 }
 
 /// The known plugins of one kind, read from their text when one is first asked for.
@@ -74,9 +79,13 @@ fn read(entry: &'static str) -> Option<Known> {
     let head = *lines.lines.first()?;
     let (names, shared) = head.split_once(": ").unwrap_or((head, ""));
     let (name, gem) = names.split_once(' ')?;
-    let flat = shared.split_whitespace().filter_map(|word| compat(word.strip_suffix('!')?)).collect::<Vec<_>>();
-    let shared = shared.split_whitespace().map(|word| word.trim_end_matches('!')).collect();
-    Some(Known { name, gem, section: lines.section(1), shared, compat: Vec::leak(flat) })
+    let words = shared.split_whitespace().map(|word| word.trim_end_matches(')').split_once('(').unwrap_or((word, "")));
+    let flat = words.clone().filter_map(|(word, _)| compat(word.strip_suffix('!')?)).collect::<Vec<_>>();
+    let defaults = words.clone().flat_map(|(_, defaults)| defaults.split(',')).filter(|default| !default.is_empty());
+    let chunk_keys = defaults.clone().filter(|default| !default.contains('=')).collect();
+    let buffer_params = defaults.filter_map(|default| default.split_once('=')).collect();
+    let shared = words.map(|(word, _)| word.trim_end_matches('!')).collect();
+    Some(Known { name, gem, section: lines.section(1), shared, compat: Vec::leak(flat), chunk_keys, buffer_params })
 }
 
 fn compat(section: &str) -> Option<Compat> {
@@ -161,7 +170,7 @@ mod tests {
 
     static SAMPLE: KnownPlugins = KnownPlugins::new(
         "output",
-        "one some-gem: buffer! format\n  host string required\n  port integer = 80\n  key string alias:pass secret\n  mode enum(a|b) = a\n  old bool deprecated\n  \
+        "one some-gem: buffer!(tag,time,timekey=60) format\n  host string required\n  port integer = 80\n  key string alias:pass secret\n  mode enum(a|b) = a\n  old bool deprecated\n  \
          <server> many required\n    name string\n    <deep>\n      x size = 1k\n  last string = \"\"\n\ntwo core\n  <free> any\n",
     );
 
@@ -169,6 +178,7 @@ mod tests {
     fn entries_are_read() {
         let one = SAMPLE.find("one").expect("is there");
         assert_eq!((one.gem, one.shared.join(" ").as_str(), one.compat), ("some-gem", "buffer format", &[Compat::Buffer][..]));
+        assert_eq!((&one.chunk_keys[..], &one.buffer_params[..]), (&["tag", "time"][..], &[("timekey", "60")][..]));
         let names: Vec<&str> = one.section.params.iter().map(|param| param.name).collect();
         assert_eq!(names, ["host", "port", "key", "mode", "old", "last"]);
         assert_eq!(one.section.params[3].kind, Kind::Enum(&["a", "b"]));

@@ -1,9 +1,9 @@
 //! `flumen check`: what it finds in the faulty files of `tests/faulty`, and how it shows it.
 
+use crate::support::checking::{check, diff, lines, updating};
 use flumen::check::render::{Format, render};
-use flumen::check::{self, Report, Settings, Target};
-use flumen::config::{LoadOptions, Severity};
-use std::fmt::Write;
+use flumen::check::{self, Settings, Target};
+use flumen::config::Severity;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -15,32 +15,6 @@ fn settings() -> Settings {
     Settings { files: false, ..Settings::default() }
 }
 
-fn check(path: &Path, settings: &Settings) -> Report {
-    let mut source = LoadOptions::new(path);
-    source.environment.variables.clear();
-    flumen::log::set_level(flumen::log::Level::Fatal);
-    check::check(&source, settings)
-}
-
-/// A line for each finding: code, severity, place.
-fn lines(name: &str, report: &Report) -> String {
-    let mut text = format!("{name}\n");
-    for finding in &report.findings {
-        let severity = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
-        let place = finding.place.as_ref().map_or_else(String::new, |place| {
-            let file = Path::new(&place.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let file = if file == name { String::new() } else { format!("{file}:") };
-            format!(" {file}{}:{}", place.line, place.column)
-        });
-        writeln!(text, "  {} {severity}{place}", finding.code).unwrap();
-    }
-    text
-}
-
 /// Run with `UPDATE_EXPECTED=1` to write down what is found; then read the difference.
 #[test]
 fn the_faulty_files_have_the_findings_that_are_written_down() {
@@ -50,30 +24,12 @@ fn the_faulty_files_have_the_findings_that_are_written_down() {
     assert!(files.len() >= 150, "only {} faulty files", files.len());
     let found: String = files.iter().map(|path| lines(&path.file_name().unwrap().to_string_lossy(), &check(path, &settings()))).collect();
     let expected = folder().join("expected.txt");
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+    if updating() {
         std::fs::write(&expected, &found).unwrap();
     }
     let expected = std::fs::read_to_string(expected).unwrap();
     let different: Vec<_> = diff(&expected, &found);
     assert!(different.is_empty(), "expected (-) and found (+):\n{}", different.join("\n"));
-}
-
-/// The blocks of files that are not the same.
-fn diff(expected: &str, found: &str) -> Vec<String> {
-    let blocks = |text: &str| {
-        let mut blocks: Vec<String> = Vec::new();
-        for line in text.lines() {
-            match blocks.last_mut() {
-                Some(block) if line.starts_with(' ') => *block += &format!("\n{line}"),
-                _ => blocks.push(line.to_owned()),
-            }
-        }
-        blocks
-    };
-    let (expected, found) = (blocks(expected), blocks(found));
-    let missing = expected.iter().filter(|block| !found.contains(block)).map(|block| format!("- {block}"));
-    let new = found.iter().filter(|block| !expected.contains(block)).map(|block| format!("+ {block}"));
-    missing.chain(new).collect()
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0523", "a secondary that hardly gets anything", "With retry_forever only what can never be delivered goes there.", "<buffer>\n  retry_forever true\n</buffer>\n<secondary>\n  @type secondary_file\n  directory /tmp/s\n</secondary>"),
     row("FLM0524", "where a buffer on disk is", "It needs a path, or root_dir of <system> together with an @id, and the path has to fit.", "<buffer>\n  @type file\n</buffer>"),
     row("FLM0525", "two buffers at one path", "Each buffer needs a path of its own.", "<buffer>\n  @type file\n  path /var/buffer\n</buffer>"),
+    row("FLM0526", "a buffer before an output without one", "An output that takes events at once has no use for a buffer; the outputs they go on to have theirs.", "<match a>\n  @type relabel\n  @label @A\n  <buffer>\n  </buffer>\n</match>"),
     row("FLM0527", "a secondary without a buffer before it", "An output that takes events at once has no chunks to hand over.", "<match a>\n  @type relabel\n  @label @A\n  <secondary>\n    @type secondary_file\n    directory /tmp\n  </secondary>\n</match>"),
     row("FLM0530", "the path of a file output", "It has to fit the chunk keys, and everything in it has to be there.", "<match a>\n  @type file\n  path /tmp/${tag}\n  <buffer time>\n    timekey 1d\n  </buffer>\n</match>"),
     row("FLM0535", "the file of a secondary_file", "It stands in <secondary> only, and its name has to fit the chunk keys.", "<match a>\n  @type secondary_file\n  directory /tmp\n</match>"),

@@ -14,7 +14,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: flumen buffer ls PATH [--json]                  list chunks and dead letters, with their keys and counts
+/// What its `--help` prints.
+pub const USAGE: &str = "usage: flumen buffer ls PATH [--json]                  list chunks and dead letters, with their keys and counts
        flumen buffer cat PATH [--json]                 print the events
        flumen buffer verify PATH [--json]              look for damage; exit code 0: none, 1: some, 2: cannot be read
        flumen buffer repair PATH                       take damage out and keep it aside; no daemon may be using PATH

@@ -19,7 +19,8 @@ use std::time::Instant;
 /// Longer lines are no text that anybody looks at.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-const GROK_HELP: &str = "usage: flumen grok [options] PATTERN [FILE]
+/// What its `--help` prints.
+pub const GROK_HELP: &str = "usage: flumen grok [options] PATTERN [FILE]
 
 Tries a grok pattern on the lines of FILE or of standard input. Prints the fields of each line with their types; of a line that does
 not match, how far the pattern gets and what does not fit there.
@@ -33,7 +34,8 @@ not match, how far the pattern gets and what does not fit there.
 Exit codes: 0 all lines matched, 1 some did not, 2 the pattern or the arguments are wrong, or FILE cannot be read.
 ";
 
-const REGEX_HELP: &str = "usage: flumen regex [options] EXPRESSION [FILE]
+/// What its `--help` prints.
+pub const REGEX_HELP: &str = "usage: flumen regex [options] EXPRESSION [FILE]
 
 Tries a Ruby regular expression, bare or as /.../im, on the lines of FILE or of standard input. Prints the groups of each line; of a
 line that does not match, how far the expression gets and what does not fit there.

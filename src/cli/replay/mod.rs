@@ -18,7 +18,9 @@ use progress::Progress;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: flumen replay PATH --to forward://HOST[:PORT] [options]   send to a forward input, each message acknowledged
+/// What its `--help` prints.
+pub const USAGE: &str =
+    "usage: flumen replay PATH --to forward://HOST[:PORT] [options]   send to a forward input, each message acknowledged
        flumen replay PATH -c CONFIG [options]                   feed the outputs of a configuration; its sources do not run
 PATH is a folder of dead letters, of backups or of chunks that `flumen buffer export` wrote, or one file of those.
   --tag TAG        for events whose tag is not known

@@ -63,7 +63,9 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     show_buffer_path(element, &params.path);
     let timekey = settings.keys.time.as_ref().map(|slices| slices.length as i64);
     let path = name::template(&params, timekey).map_err(refuse)?;
-    placeholders::validate("path", &path, &settings.keys).map_err(refuse)?;
+    // What a secondary takes has the chunk keys of the output before it: chunks are told apart by the numbers of their files.
+    let validate = if element.name == "secondary" { placeholders::validate_time } else { placeholders::validate };
+    validate("path", &path, &settings.keys).map_err(refuse)?;
     let octal = |mode: Option<Octal>, usual: u32| mode.map_or(usual, |mode| mode.0);
     let options = write::Options {
         gzip: params.compress != Compress::Text,

@@ -205,8 +205,12 @@ fn servers(element: &Element, context: &Context<'_>) -> Result<Vec<Server>, Refu
     let mut unknown = None;
     for section in element.sections("service_discovery") {
         match section.plugin_type() {
-            Some("static") | None => section.sections("service").into_iter().for_each(&mut read),
+            Some("static") => section.sections("service").into_iter().for_each(&mut read),
+            None => {
+                unknown = Some(context.refuse("FLM0692", section.span, "'@type' parameter is required, in section service_discovery"));
+            }
             Some(other) => {
+                section.pass_over();
                 let message = format!("<service_discovery> of type '{other}' is not supported yet, use static, or <server>");
                 unknown = Some(context.refuse("FLM0692", section.span, message));
             }

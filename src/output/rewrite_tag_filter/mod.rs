@@ -56,8 +56,12 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     if params.remove_tag_prefix.is_some() && params.remove_tag_regexp.is_some() {
         return Err(context.refuse("FLM0540", element.span, "remove_tag_prefix and remove_tag_regexp are exclusive"));
     }
-    // The first way is that of the rules without a label: the router that this output stands in.
-    let (mut labels, mut ways) = (vec![None], vec![context.host.own_router()]);
+    // The first way is that of the rules without a label: the output's own `@label`, or the router that it stands in.
+    let first = match element.text("@label") {
+        Some(label) => context.host.emitter(Some(label), element.span)?,
+        None => context.host.own_router(),
+    };
+    let (mut labels, mut ways) = (vec![None], vec![first]);
     let rules = rules.into_iter().map(|(mut rule, label, span)| {
         if let Some(label) = label.filter(|label| !label.is_empty()) {
             rule.way = ways.len();

@@ -7,11 +7,11 @@
 mod backup;
 mod flush;
 mod inherit;
-mod on_disk;
+pub(super) mod on_disk;
 mod outage;
 mod queue;
 mod retry;
-mod secondary;
+pub(super) mod secondary;
 mod stage;
 mod take_over;
 mod usage;

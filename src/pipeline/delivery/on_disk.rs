@@ -29,7 +29,7 @@ const USUAL_MODES: (u32, u32) = (0o644, 0o755);
 
 /// Where a buffer is on disk.
 #[derive(Clone, Debug)]
-pub(super) struct OnDisk {
+pub struct OnDisk {
     /// The folder and names.
     pub location: Location,
     options: Options,

@@ -3,6 +3,7 @@
 //! Every wait is for a condition and has a bound; nothing here sleeps for luck.
 
 pub mod bulk_server;
+pub mod checking;
 pub mod daemon;
 pub mod forward;
 pub mod http;
