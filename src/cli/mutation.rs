@@ -1,5 +1,10 @@
-//! Configurations with random damage, read and built whole: whatever comes of them, it comes quickly and without a panic.
+//! Configurations with random damage, read, built, checked, explained and laid out: whatever comes of them, it comes quickly, without a panic, and in
+//! bounded memory.
 
+use crate::check::explain::{Picture, Plan, explain, graph};
+use crate::check::render::{Format, render};
+use crate::check::{Settings, Target, check};
+use crate::config::format::format;
 use crate::config::tests::mutation::{Random, damage};
 use crate::config::{self, Diagnostics, FileType, LoadOptions, System, dump, load_despite_faults, warn_unused};
 use crate::pipeline;
@@ -8,11 +13,14 @@ use std::time::Duration;
 /// How many texts are tried where `FLUMEN_MUTATIONS` does not say.
 const ROUNDS: usize = 400;
 
-/// The configurations that ship, and some of other kinds: they are damaged.
+/// What the tests of this process may have had at once in memory when the damaged configurations are through.
+const MOST_MEMORY_KIB: u64 = 1 << 20;
+
+/// The configurations that ship, those of real shape, and some of other kinds: they are damaged.
 fn samples() -> Vec<String> {
-    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/conf")).expect("is there");
-    let mut paths: Vec<_> =
-        folder.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "conf")).collect();
+    let folders = [concat!(env!("CARGO_MANIFEST_DIR"), "/conf"), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("is there").flatten());
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "conf")).collect();
     paths.sort();
     let shipped = paths.iter().map(|path| std::fs::read_to_string(path).expect("is readable"));
     let others = [
@@ -45,6 +53,32 @@ fn try_out(text: &str, file_type: FileType, v0: bool) {
     config::render(&diagnostics);
 }
 
+/// All that the tools for configurations do with one.
+fn look_at(text: &str, file_type: FileType, v0: bool, target: Target) {
+    let mut options = LoadOptions { file_type, v0, ..LoadOptions::for_text("test.conf", text) };
+    options.environment.trusted = false;
+    let report = check(&options, &Settings { files: false, target, ..Settings::default() });
+    for format in [Format::Human, Format::Json, Format::Sarif, Format::Github] {
+        render(std::slice::from_ref(&report), format, true);
+    }
+    if let Ok(plan) = Plan::read(&options, Diagnostics::new()) {
+        graph(&plan, Picture::Mermaid);
+        graph(&plan, Picture::Dot);
+        drop(explain(&plan, "kubernetes.var.log", Some(r#"{"log":"a\u0000b","level":"error","n":1.5}"#)));
+    }
+    if let Ok(first) = format("test.conf", text, &Diagnostics::new()) {
+        let second = format("test.conf", &first, &Diagnostics::new()).ok();
+        assert_eq!(second.as_deref(), Some(first.as_str()), "laid out twice from {text:?}");
+    }
+}
+
+/// The most memory that this process has had, in KiB; 0 where the system does not say.
+fn most_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
 /// What this thread has worked so far: waiting for a busy machine does not count.
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -54,22 +88,34 @@ fn cpu_time() -> Duration {
 }
 
 #[test]
-fn damaged_configurations_are_read_and_built_without_panic_and_quickly() {
+fn damaged_configurations_are_handled_without_panic_quickly_and_in_bounded_memory() {
     let rounds = std::env::var("FLUMEN_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(ROUNDS);
     let samples = samples();
     let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let mut slowest = Duration::ZERO;
     for round in 0..rounds {
-        let mut text = samples[round % samples.len()].clone();
+        let mut text = samples[random.below(samples.len())].clone();
         for _ in 0..=random.below(8) {
             damage(&mut text, &mut random);
         }
-        let start = cpu_time();
-        match round / samples.len() % 4 {
-            0 => try_out(&text, FileType::Yaml, false),
-            1 => try_out(&text, FileType::Usual, true),
-            _ => try_out(&text, FileType::Usual, false),
+        let (file_type, v0) = match round % 4 {
+            0 => (FileType::Yaml, false),
+            1 => (FileType::Usual, true),
+            _ => (FileType::Usual, false),
+        };
+        for step in 0..3 {
+            let start = cpu_time();
+            match step {
+                0 => try_out(&text, file_type, v0),
+                1 => look_at(&text, file_type, v0, Target::Fluentd),
+                _ => look_at(&text, file_type, v0, Target::Either),
+            }
+            let taken = cpu_time().saturating_sub(start);
+            assert!(taken < Duration::from_secs(1), "{text:?} took {taken:?}");
+            slowest = slowest.max(taken);
         }
-        let taken = cpu_time().saturating_sub(start);
-        assert!(taken < Duration::from_secs(1), "{text:?} took {taken:?}");
     }
+    let memory = most_memory_kib();
+    assert!(memory < MOST_MEMORY_KIB, "{memory} KiB");
+    println!("{rounds} damaged configurations: the slowest took {slowest:?} of processor time, at most {memory} KiB");
 }
