@@ -127,7 +127,7 @@ pub fn run_flags() -> Vec<Flag> {
 /// The options that a help text has: first those of its list, then what the lines of usage have beside.
 fn flags_in(help: &str) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
-    let mut is_usage = true;
+    let (mut is_usage, mut is_list) = (true, false);
     let mut usage = String::new();
     for line in help.lines() {
         is_usage &= line.starts_with("usage: ") || line.starts_with("     ");
@@ -135,13 +135,15 @@ fn flags_in(help: &str) -> Vec<Flag> {
         if is_usage {
             usage += text.split("  ").next().unwrap_or_default();
             usage.push(' ');
-        } else if text.starts_with('-') && text.len() < line.len() {
+        } else if text.len() < line.len() && text.starts_with('-') && !text.starts_with("- ") {
             flags.push(flag_of_line(text));
-        } else if line.starts_with("        ")
+        } else if is_list
+            && line.starts_with("        ")
             && let Some(last) = flags.last_mut()
         {
             last.doc = format!("{} {text}", last.doc).trim_start().to_owned();
         }
+        is_list = !flags.is_empty() && !line.is_empty();
     }
     for flag in flags_of_usage(&usage) {
         if !flags.iter().any(|known| known.names.iter().any(|name| flag.names.contains(name))) {

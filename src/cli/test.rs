@@ -24,11 +24,14 @@ files that end so.
   -c, --config FILE     the configuration; without it the case file says 'config: FILE', relative to itself
   --update              write what came into the files in place of what was expected; comments and layout stay
   --filter TEXT         only cases whose name contains TEXT
-  --format FORMAT       human (the default), json or junit
+  --format human|json|junit
+                        how the outcome is printed (default: human)
   --env-file PATH       variables for embedded Ruby, lines of NAME=VALUE
   --use-v0-config       read the old line-based syntax
-  --config-file-type TYPE   guess (by extension), yaml, yml or v1
-  --colour WHEN         auto (the default: on a terminal), always or never
+  --config-file-type guess|yaml|yml|v1
+                        the syntax; guess: by the extension (the default)
+  --colour auto|always|never
+                        colours; auto: on a terminal (the default)
   -v, --verbose         show what the plugins log
 
 Exit codes: 0 all cases passed, 1 some did not, 2 wrong arguments, or a case file or configuration with faults.
