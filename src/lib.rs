@@ -27,7 +27,7 @@
 //! | [`ruby`] | the part of Ruby that configurations embed and records are transformed by: read once, run within bounds |
 //! | [`config`] | the configuration language: tree, includes, embedded Ruby, elements, parameters declared once as data, diagnostics |
 //! | [`plugin`], [`net`] | the contract between rooms; sockets, threads for connections, TLS, names, HTTP |
-//! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`], [`modifier`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output; what `record_modifier` does, as a filter and as an output |
+//! | [`parser`], [`formatter`], [`buffer`], [`forward`], [`console`], [`modifier`], [`process`] | text to record; event to bytes; chunks between `emit` and `write`; the forward protocol; standard output; what `record_modifier` does, as a filter and as an output; programs that are started |
 //! | [`input`], [`filter`], [`output`] | the plugins, one file or folder each, a table in each `mod.rs` |
 //! | [`pipeline`], [`manual`] | elements to a running graph: patterns, routers, `@ERROR`, delivery; what every plugin and section takes, from its declaration |
 //! | [`check`], [`supervisor`] | all that can be said about a configuration without running it, and its tests ([`check::cases`]); the life of the process |
@@ -90,6 +90,7 @@ pub mod output;
 pub mod parser;
 pub mod pipeline;
 pub mod plugin;
+pub mod process;
 pub mod regex;
 pub mod ruby;
 pub mod supervisor;

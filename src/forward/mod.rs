@@ -18,6 +18,7 @@ mod stream;
 
 pub use decoder::{Decoder, Next};
 pub use handshake::{Client, Guard, Handshake, Refusal, Verdict, digest};
+pub use json::JsonFramer;
 pub use outgoing::{Answer, read_answer, write_packed};
 pub use rules::{CHUNK_SIZE_LIMIT, DECOMPRESSION_SIZE_LIMIT, Fault, Rules};
 

@@ -1,5 +1,6 @@
 //! Inputs: where events come from. Each is one file and one row of [`INPUTS`].
 
+pub mod exec;
 mod feed;
 pub mod forward;
 pub mod http;
@@ -66,6 +67,7 @@ pub static KNOWN: KnownPlugins = KnownPlugins::new("input", include_str!("known.
 /// All inputs.
 pub static INPUTS: &[Plugin<Box<dyn Input>>] = &[
     Plugin { name: "dummy", section: &sample::Params::SECTION, compat: &[], build: sample::build },
+    Plugin { name: "exec", section: &exec::Params::SECTION, compat: &[Compat::Parser, Compat::Extract], build: exec::build },
     Plugin { name: "forward", section: &forward::Params::SECTION, compat: &[], build: forward::Forward::build },
     Plugin { name: "http", section: &http::Params::SECTION, compat: &[Compat::Parser], build: http::build },
     Plugin { name: "monitor_agent", section: &monitor_agent::Params::SECTION, compat: &[], build: monitor_agent::build },

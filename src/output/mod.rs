@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod elasticsearch;
+pub mod exec;
 pub mod file;
 pub mod forward;
 pub mod http;
@@ -140,6 +141,12 @@ pub static OUTPUTS: &[Plugin<Output>] = &[
         section: &elasticsearch::DYNAMIC,
         compat: &[Compat::Buffer],
         build: elasticsearch::build_dynamic,
+    },
+    Plugin {
+        name: "exec",
+        section: &exec::Params::SECTION,
+        compat: &[Compat::Formatter, Compat::TimeSlicedBuffer, Compat::Inject],
+        build: exec::build,
     },
     Plugin {
         name: "file",

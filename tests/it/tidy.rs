@@ -10,7 +10,7 @@ const LEVELS: &[&[&str]] = &[
     &["ruby"],
     &["config"],
     &["plugin", "net"],
-    &["parser", "formatter", "buffer", "forward", "console", "modifier"],
+    &["parser", "formatter", "buffer", "forward", "console", "modifier", "process"],
     &["input", "filter", "output"],
     &["pipeline", "manual"],
     &["check", "supervisor"],
