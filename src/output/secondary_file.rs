@@ -115,7 +115,7 @@ impl BufferedOutput for SecondaryFile {
             let path = self.path.expand(chunk);
             let suffix = if self.options.gzip { ".gz" } else { "" };
             let written = match self.is_numbered {
-                true => write::write_new(|number| format!("{path}.{number}{suffix}"), &chunk.bytes, &self.options).await,
+                true => write::write_new(|number| format!("{path}.{number}{suffix}"), &chunk.bytes, &self.options).await.map(drop),
                 false => write::append(&format!("{path}{suffix}"), &chunk.bytes, &self.options).await,
             };
             written.map_err(WriteError::Retry)

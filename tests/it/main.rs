@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod docker;
 mod durable;
+mod exec;
 mod fmt;
 mod harness;
 mod held;

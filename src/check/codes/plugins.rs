@@ -45,6 +45,7 @@ pub(super) const CODES: &[Code] = &[
     row("FLM0526", "a buffer before an output without one", "An output that takes events at once has no use for a buffer; the outputs they go on to have theirs.", "<match a>\n  @type relabel\n  @label @A\n  <buffer>\n  </buffer>\n</match>"),
     row("FLM0527", "a secondary without a buffer before it", "An output that takes events at once has no chunks to hand over.", "<match a>\n  @type relabel\n  @label @A\n  <secondary>\n    @type secondary_file\n    directory /tmp\n  </secondary>\n</match>"),
     row("FLM0530", "the path of a file output", "It has to fit the chunk keys, and everything in it has to be there.", "<match a>\n  @type file\n  path /tmp/${tag}\n  <buffer time>\n    timekey 1d\n  </buffer>\n</match>"),
+    row("FLM0531", "the link of a file output", "Chunks that are written side by side need links of their own: the chunk keys have to be in symlink_path.", "<match a>\n  @type file\n  path /tmp/a.${tag}\n  symlink_path /tmp/current\n  <buffer tag,time>\n    timekey 1d\n  </buffer>\n</match>"),
     row("FLM0535", "the file of a secondary_file", "It stands in <secondary> only, and its name has to fit the chunk keys.", "<match a>\n  @type secondary_file\n  directory /tmp\n</match>"),
     row("FLM0540", "two ways to shorten a tag", "remove_tag_prefix and remove_tag_regexp exclude each other.", "remove_tag_prefix a\nremove_tag_regexp /b/"),
     row("FLM0541", "the rules of rewrite_tag_filter", "There has to be one at least, with key, pattern and tag.", "<match a>\n  @type rewrite_tag_filter\n</match>"),

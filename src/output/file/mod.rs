@@ -1,16 +1,18 @@
 //! `file`: writes events to files named by time, tag and fields.
 
+mod link;
 mod name;
 pub(super) mod write;
 
 pub(super) use name::escaping;
 
 use super::{BufferedOutput, Output, WriteError};
-use crate::buffer::{Chunk, Defaults, Settings, Template, placeholders};
+use crate::buffer::{Chunk, Defaults, Keys, Settings, Template, placeholders};
 use crate::config::{Element, Octal, Refused};
 use crate::event::{Event, Scope, Tag};
 use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
 use crate::plugin::{BoxFuture, Context};
+use link::Link;
 
 crate::choice! {
     /// How files are compressed.
@@ -32,8 +34,9 @@ crate::section! {
         pub compress: Compress = "text",
         /// Whether chunks that are compressed already are compressed anew; here always, as chunks are unpacked before they are written.
         pub recompress: bool = "false" [idle "chunks are unpacked before they are written"],
-        /// A link to the file buffer's newest chunk; refused, as there are no such files.
-        pub symlink_path: Option<String> [refused "there are no files that hold one chunk"],
+        /// A link that leads to the file written last, with placeholders of the chunk keys. In Fluentd it leads to the file of a chunk in
+        /// the buffer, which there is none of here.
+        pub symlink_path: Option<String>,
         /// The old name of the time's form in the path.
         pub time_slice_format: Option<String>,
     }
@@ -48,6 +51,7 @@ struct FileOutput {
     /// Whether each chunk is a file of its own.
     is_numbered: bool,
     options: write::Options,
+    link: Option<Link>,
     formatter: Box<dyn Formatter>,
     inject: Option<Inject>,
 }
@@ -66,6 +70,7 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
     // What a secondary takes has the chunk keys of the output before it: chunks are told apart by the numbers of their files.
     let validate = if element.name == "secondary" { placeholders::validate_time } else { placeholders::validate };
     validate("path", &path, &settings.keys).map_err(refuse)?;
+    let link = params.symlink_path.as_deref().map(|path| link(path, element, &settings.keys, context)).transpose()?;
     let octal = |mode: Option<Octal>, usual: u32| mode.map_or(usual, |mode| mode.0);
     let options = write::Options {
         gzip: params.compress != Compress::Text,
@@ -76,9 +81,29 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Output, Refused
         path: Template::new(&path, &settings.keys),
         is_numbered: !params.append,
         options,
+        link,
         formatter: formatter?,
         inject: inject?,
     })))
+}
+
+/// The link, in Fluentd's words where it does not fit the chunk keys.
+fn link(path: &str, element: &Element, keys: &Keys, context: &Context<'_>) -> Result<Link, Refused> {
+    let span = element.param("symlink_path").map_or(element.span, |param| param.value_span);
+    if element.name == "secondary" {
+        let message = "symlink_path option is unavailable in <secondary>: consider to use secondary_file plugin";
+        return Err(context.refuse("FLM0531", span, message));
+    }
+    // Many time slices may share a link, as the last one has it.
+    if let Err(why) = placeholders::validate("symlink_path", path, &Keys { time: None, ..keys.clone() })
+        && !why.contains("has timestamp placeholders")
+    {
+        let message = format!(
+            "{why}. This means multiple chunks are competing for a single symlink_path, so some logs may not be taken from the symlink."
+        );
+        context.diagnostics.warn("FLM0531", Some(span), message);
+    }
+    Ok(Link::new(Template::new(path, keys)))
 }
 
 /// The configuration that is shown at start has the path in the buffer too, as Fluentd sets it there.
@@ -127,9 +152,16 @@ impl BufferedOutput for FileOutput {
                     let numbered = |number: u64| path.replacen(name::NUMBER, &format!("_{number}"), 1);
                     write::write_new(numbered, &chunk.bytes, &self.options).await
                 }
-                false => write::append(&path, &chunk.bytes, &self.options).await,
+                false => write::append(&path, &chunk.bytes, &self.options).await.map(|()| path),
             };
-            written.map_err(WriteError::Retry)
+            let written = written.map_err(WriteError::Retry)?;
+            if let Some(link) = &self.link
+                && let Err(error) = link.point(chunk, &written, self.options.dir_mode).await
+            {
+                // The events are where they belong.
+                crate::warning!("the link of symlink_path cannot be made: {error:#}");
+            }
+            Ok(())
         })
     }
 }

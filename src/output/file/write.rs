@@ -20,8 +20,8 @@ pub struct Options {
     pub dir_mode: u32,
 }
 
-/// Writes `bytes` to the first file that is not there yet, of the names that `path` gives to numbers.
-pub async fn write_new(path: impl Fn(u64) -> String, bytes: &[u8], options: &Options) -> anyhow::Result<()> {
+/// Writes `bytes` to the first file that is not there yet, of the names that `path` gives to numbers; the name.
+pub async fn write_new(path: impl Fn(u64) -> String, bytes: &[u8], options: &Options) -> anyhow::Result<String> {
     let bytes = packed(bytes, options)?;
     for number in 0_u64.. {
         let path = path(number);
@@ -35,7 +35,8 @@ pub async fn write_new(path: impl Fn(u64) -> String, bytes: &[u8], options: &Opt
                     // The next try is to find the number free, and nobody a torn file.
                     let _ = tokio::fs::remove_file(&path).await;
                 }
-                return written.with_context(|| format!("cannot write {path}"));
+                written.with_context(|| format!("cannot write {path}"))?;
+                return Ok(path);
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error).with_context(|| format!("cannot open {path}")),
