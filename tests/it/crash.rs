@@ -1,75 +1,15 @@
 //! The daemon killed again and again under load: at any moment, in the middle of a sync, in the middle of a stop, and `flumen replay` in the
 //! middle of a replay. What was acknowledged arrives, and where documents have names of their events, once.
 
+use crate::support::crashes::{Clients, Moment, chance, rounds};
 use crate::support::daemon::binary;
-use crate::support::forward::{chunk_option, forward};
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, Sender, TempDir, Value, wait_until};
-use std::collections::{HashMap, VecDeque};
+use crate::support::forward::forward;
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, Item, PATIENCE, SearchNode, Sender, TempDir, Value, wait_until};
+use serde_json::json;
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Rounds of all tests here together, unless `FLUMEN_CRASH_ROUNDS` says otherwise.
-const ROUNDS: usize = 30;
-/// Senders at the same time.
-const CLIENTS: usize = 4;
-/// Messages that a sender has under way.
-const WINDOW: usize = 4;
-/// Events of a message.
-const EVENTS: u64 = 10;
-/// A sync is waited for no longer than this.
-const SYNC_WAIT: Duration = Duration::from_millis(300);
-
-/// The share of one test of all rounds.
-fn rounds(share: f64) -> usize {
-    let all = std::env::var("FLUMEN_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
-    (all as f64 * share).ceil() as usize
-}
-
-/// When a daemon is killed.
-#[derive(Clone, Copy, Debug)]
-enum Moment {
-    /// After a while: at the start, in the middle of the work.
-    Any,
-    /// While the thread of the buffer is in a sync.
-    Sync,
-    /// A few milliseconds after it was told to stop.
-    Stop,
-}
-
-/// Kills it at such a moment, and says whether it was one.
-fn kill_at(daemon: Daemon, moment: Moment) -> bool {
-    std::thread::sleep(Duration::from_millis(chance(150)));
-    let mut has_come = true;
-    match moment {
-        Moment::Any => {}
-        Moment::Sync => has_come = wait_for_sync(daemon.pid()),
-        Moment::Stop => {
-            daemon.signal(libc::SIGTERM);
-            std::thread::sleep(Duration::from_millis(chance(40)));
-        }
-    }
-    daemon.kill();
-    has_come
-}
-
-/// Waits for a moment in which a buffer's thread syncs; whether there was one.
-fn wait_for_sync(pid: u32) -> bool {
-    let syncs = [libc::SYS_fdatasync, libc::SYS_fsync].map(|number| format!("{number} "));
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().map(|thread| thread.path());
-    let is_of_buffer = |thread: &Path| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name == "buffer\n");
-    let Some(thread) = threads.into_iter().find(|thread| is_of_buffer(thread)) else { return false };
-    let deadline = Instant::now() + SYNC_WAIT;
-    while Instant::now() < deadline {
-        // Empty where the thread is running, an error where it is gone.
-        let Ok(call) = std::fs::read_to_string(thread.join("syscall")) else { return false };
-        if syncs.iter().any(|sync| call.starts_with(sync)) {
-            return true;
-        }
-    }
-    false
-}
 
 /// To Elasticsearch through a file buffer.
 fn config(server: u16, buffer: &Path, more: &str) -> String {
@@ -78,91 +18,6 @@ fn config(server: u16, buffer: &Path, more: &str) -> String {
          path {}\nflush_interval 0.05\nflush_thread_interval 0.01\nretry_wait 0.1\nretry_max_interval 1\n</buffer>\n</match>\n",
         buffer.display()
     )
-}
-
-/// One sender, that sends again what was not acknowledged.
-#[derive(Default)]
-struct Client {
-    number: usize,
-    next: u64,
-    waiting: VecDeque<(String, Vec<u8>)>,
-    acked: u64,
-}
-
-impl Client {
-    fn message(&mut self) {
-        let chunk = format!("client {} message {}", self.number, self.next);
-        let event = |n: u64| (Value::Int(1_700_000_000), Value::json(&format!("{{\"client\":{},\"n\":{n}}}", self.number)));
-        let events: Vec<_> = (self.next * EVENTS..(self.next + 1) * EVENTS).map(event).collect();
-        let tag = format!("t.{}", self.next % 3);
-        self.waiting.push_back((chunk.clone(), forward(&tag, &events, chunk_option(&chunk))));
-        self.next += 1;
-    }
-
-    /// Sends and reads acks until the other side is gone, or `enough` says so and nothing waits.
-    fn run(&mut self, port: u16, enough: &AtomicBool) {
-        let Some(mut sender) = Sender::try_connect(port, Duration::from_secs(10)) else { return };
-        let mut sent = 0;
-        loop {
-            while sent < WINDOW {
-                if sent >= self.waiting.len() {
-                    if enough.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    self.message();
-                }
-                if !sender.try_send(&self.waiting[sent].1) {
-                    return;
-                }
-                sent += 1;
-            }
-            let Some((chunk, _)) = self.waiting.front() else { return };
-            if !sender.try_ack(chunk) {
-                return;
-            }
-            self.waiting.pop_front();
-            self.acked += 1;
-            sent -= 1;
-        }
-    }
-}
-
-/// Senders that outlive the daemons that they send to.
-struct Clients(Vec<Client>);
-
-impl Clients {
-    fn new() -> Clients {
-        Clients((0..CLIENTS).map(|number| Client { number, ..Client::default() }).collect())
-    }
-
-    /// Sends to a daemon that is killed meanwhile; whether that was at the moment that was wanted.
-    fn send_until_killed(&mut self, daemon: Daemon, moment: Moment) -> bool {
-        let port = daemon.port("FORWARD_PORT");
-        self.send(port, false, || kill_at(daemon, moment))
-    }
-
-    /// Sends until nothing is left that is not acknowledged; how many events are.
-    fn send_the_rest(&mut self, daemon: &Daemon) -> u64 {
-        self.send(daemon.port("FORWARD_PORT"), true, || {});
-        assert!(self.0.iter().all(|client| client.waiting.is_empty()), "not everything was acknowledged");
-        self.0.iter().map(|client| client.acked * EVENTS).sum()
-    }
-
-    fn send<T>(&mut self, port: u16, enough: bool, meanwhile: impl FnOnce() -> T) -> T {
-        let enough = AtomicBool::new(enough);
-        std::thread::scope(|scope| {
-            for client in &mut self.0 {
-                let enough = &enough;
-                scope.spawn(move || client.run(port, enough));
-            }
-            meanwhile()
-        })
-    }
-
-    /// All events that they made, in order: client and number.
-    fn events(&self) -> Vec<(i64, i64)> {
-        self.0.iter().flat_map(|client| (0..client.next * EVENTS).map(|n| (client.number as i64, n as i64))).collect()
-    }
 }
 
 /// What a stand-in server holds as a real one would: by id, each document once, however often it was sent.
@@ -191,15 +46,9 @@ impl Stored {
     }
 }
 
-/// Small numbers that differ from run to run.
-fn chance(below: u64) -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish() % below
-}
-
 #[test]
 fn acknowledged_events_survive_kills_at_any_moment() {
-    let (server, dir, rounds) = (BulkServer::start(), TempDir::new(), rounds(0.8));
+    let (server, dir, rounds) = (BulkServer::start(), TempDir::new(), rounds(0.7));
     let (mut clients, mut hits) = (Clients::new(), [0; 3]);
     let config = config(server.port(), &dir.path().join("buffer"), "");
     for round in 0..rounds {
@@ -339,4 +188,55 @@ fn replays_to_a_daemon_survive_kills() {
 #[test]
 fn replays_into_a_configuration_survive_kills() {
     kill_replays(Way::Config);
+}
+
+/// What the node holds of the events of one client: how many documents, the first and the last number, how often one occurs at most.
+fn documents_of(node: &SearchNode, client: u64) -> [u64; 4] {
+    let numbers = json!({"first": {"min": {"field": "n"}}, "last": {"max": {"field": "n"}}, "often": {"terms": {"field": "n", "size": 1}}});
+    let query = json!({"size": 0, "track_total_hits": true, "query": {"term": {"client": client}}, "aggs": numbers});
+    let found = node.ask("POST", "/crash/_search", &query.to_string());
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{found}")) as u64;
+    let of = &found["aggregations"];
+    [&found["hits"]["total"]["value"], &of["first"]["value"], &of["last"]["value"], &of["often"]["buckets"][0]["doc_count"]].map(number)
+}
+
+#[test]
+fn a_real_node_holds_each_acknowledged_event_once_whatever_is_killed_or_stopped() {
+    let Some(mut node) = SearchNode::own() else { return };
+    // One shard, so that the node counts exactly.
+    node.ask("PUT", "/crash", r#"{"settings":{"number_of_shards":1,"number_of_replicas":0}}"#);
+    let (dir, rounds, mut clients) = (TempDir::new(), rounds(0.1), Clients::new());
+    let config = config(node.port(), &dir.path().join("buffer"), "").replace("index_name logs", "index_name crash");
+    for round in 0..rounds {
+        let daemon = Daemon::start(&config);
+        // Stopped under load before the daemon is killed, started while the next one is at work.
+        if round % 3 == 1 {
+            node.stop();
+        }
+        clients.send_until_killed(daemon, [Moment::Any, Moment::Sync, Moment::Stop][round % 3]);
+        if round % 3 == 2 {
+            node.start();
+        }
+    }
+    if !node.is_running() {
+        node.start();
+    }
+    let daemon = Daemon::start(&config);
+    let acked = clients.send_the_rest(&daemon);
+    let (deadline, mut count) = (Instant::now() + 3 * PATIENCE, 0);
+    while count < acked {
+        assert!(Instant::now() < deadline, "{count} documents of {acked} acknowledged events: {:?}", daemon.log());
+        node.ask("POST", "/crash/_refresh", "");
+        // Just after its start it has no shards to count in yet.
+        count = node.ask("GET", "/crash/_count", "")["count"].as_u64().unwrap_or(0);
+    }
+    // The buffer is empty when nothing is under way any more.
+    assert_eq!(daemon.stop().code, 0);
+    node.ask("POST", "/crash/_refresh", "");
+    let count = node.ask("GET", "/crash/_count", "")["count"].as_u64().unwrap();
+    for (client, events) in clients.events_of_each().into_iter().enumerate() {
+        assert_eq!(documents_of(&node, client as u64), [events, 0, events - 1, 1], "client {client}");
+    }
+    println!("real node: rounds={rounds} acknowledged={acked} documents={count}");
+    assert_eq!(count, acked);
 }

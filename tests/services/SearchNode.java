@@ -1,3 +1,5 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -6,7 +8,10 @@ import org.opensearch.env.Environment;
 import org.opensearch.node.Node;
 import org.opensearch.transport.Netty4Plugin;
 
-/** One OpenSearch node on 127.0.0.1, without security: arguments are the HTTP port and a folder. Ends when its standard input does. */
+/**
+ * One OpenSearch node on 127.0.0.1, without security: arguments are the HTTP port and a folder. A line "stop" or "start" on standard input
+ * stops the node and starts it again with its data; it ends when its standard input does.
+ */
 public final class SearchNode {
     /** Node's constructor that takes plugins from the class path is protected. */
     private static final class OneNode extends Node {
@@ -32,13 +37,24 @@ public final class SearchNode {
             // A nearly full disk of the machine must not make the index read-only in the middle of a test.
             .put("cluster.routing.allocation.disk.threshold_enabled", false)
             .build();
-        try (Node node = new OneNode(settings, home)) {
-            node.start();
-            System.out.println("ready " + port);
-            while (System.in.read() >= 0) {
-                // Nothing is expected; the end is what is waited for.
+        Node node = start(settings, home, port);
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            if (line.equals("stop")) {
+                node.close();
+                System.out.println("stopped");
+            } else if (line.equals("start")) {
+                node = start(settings, home, port);
             }
         }
+        node.close();
         System.exit(0);
+    }
+
+    private static Node start(Settings settings, Path home, int port) throws Exception {
+        Node node = new OneNode(settings, home);
+        node.start();
+        System.out.println("ready " + port);
+        return node;
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod bulk_server;
 pub mod checking;
+pub mod crashes;
 pub mod daemon;
 pub mod forward;
 pub mod http;

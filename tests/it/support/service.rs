@@ -19,13 +19,20 @@ const START: Duration = Duration::from_secs(180);
 /// The Docker engine.
 pub struct Engine {
     folder: PathBuf,
-    _process: Child,
+    _process: Service,
 }
 
-/// The OpenSearch node.
+/// An OpenSearch node.
 pub struct SearchNode {
     port: u16,
-    _process: Child,
+    is_running: bool,
+    process: Service,
+}
+
+/// A script that runs, and what it says.
+struct Service {
+    child: Child,
+    stdout: Lines,
 }
 
 impl Engine {
@@ -39,7 +46,7 @@ impl Engine {
             let folder = make_folder("docker");
             start("docker-engine", &[folder.as_os_str()]).map(|process| Engine { folder, _process: process })
         });
-        required("Docker engine", engine)
+        required("Docker engine", engine.as_ref().map_err(Clone::clone))
     }
 
     /// A `docker` command for this engine, to be given arguments.
@@ -67,12 +74,35 @@ impl SearchNode {
     /// The node of this process; `None`, with a word on why, where it cannot run and is not required.
     pub fn shared() -> Option<&'static SearchNode> {
         static NODE: OnceLock<Result<SearchNode, String>> = OnceLock::new();
-        let node = NODE.get_or_init(|| {
-            let (port, folder) = (free_port(), make_folder("search"));
-            let process = start("search-node", &[port.to_string().as_ref(), folder.as_os_str()])?;
-            Ok(SearchNode { port, _process: process })
-        });
-        required("search node", node)
+        required("search node", NODE.get_or_init(|| SearchNode::launch("search")).as_ref().map_err(Clone::clone))
+    }
+
+    /// A node of a test's own, which it may stop; as [`SearchNode::shared`] where it cannot run.
+    pub fn own() -> Option<SearchNode> {
+        required("search node", SearchNode::launch("search-own"))
+    }
+
+    fn launch(folder: &str) -> Result<SearchNode, String> {
+        let (port, folder) = (free_port(), make_folder(folder));
+        let process = start("search-node", &[port.to_string().as_ref(), folder.as_os_str()])?;
+        Ok(SearchNode { port, is_running: true, process })
+    }
+
+    /// Stops it; its data stay.
+    pub fn stop(&mut self) {
+        self.process.tell("stop", "stopped");
+        self.is_running = false;
+    }
+
+    /// Starts it again where it was stopped.
+    pub fn start(&mut self) {
+        self.process.tell("start", "ready");
+        self.is_running = true;
+    }
+
+    /// Whether it was not stopped.
+    pub fn is_running(&self) -> bool {
+        self.is_running
     }
 
     /// Its HTTP port.
@@ -108,7 +138,26 @@ pub fn services_required() -> bool {
     std::env::var_os("FLUMEN_REQUIRE_SERVICES").is_some_and(|value| value == "1")
 }
 
-fn required<T>(what: &str, service: &'static Result<T, String>) -> Option<&'static T> {
+impl Service {
+    /// Says a word to it and waits until it answers with another, one time more than before.
+    fn tell(&mut self, word: &str, answer: &str) {
+        let count = |lines: &[String]| lines.iter().filter(|line| line.starts_with(answer)).count();
+        let before = count(&self.stdout.now());
+        writeln!(self.child.stdin.as_mut().unwrap(), "{word}").unwrap();
+        let answered = self.stdout.wait_for(START, |lines| count(lines) > before);
+        answered.unwrap_or_else(|lines| panic!("no {answer:?} after {word:?}: {lines:?}"));
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It ends when its input does, and cleans up before that.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn required<T>(what: &str, service: Result<T, String>) -> Option<T> {
     match service {
         Ok(service) => Some(service),
         Err(why) if services_required() => panic!("the {what} is required by FLUMEN_REQUIRE_SERVICES=1, but {why}"),
@@ -133,7 +182,7 @@ fn make_folder(service: &str) -> PathBuf {
 }
 
 /// Starts a script and waits for its `ready` line; the error is what it said.
-fn start(script: &str, arguments: &[&OsStr]) -> Result<Child, String> {
+fn start(script: &str, arguments: &[&OsStr]) -> Result<Service, String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/services").join(script);
     let mut command = Command::new(path);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -143,7 +192,7 @@ fn start(script: &str, arguments: &[&OsStr]) -> Result<Child, String> {
     let mut stderr = Lines::read(child.stderr.take().unwrap());
     let is_ready = |lines: &[String]| lines.iter().any(|line| line.starts_with("ready "));
     match stdout.wait_for(START, is_ready) {
-        Ok(_) => Ok(child),
+        Ok(_) => Ok(Service { child, stdout }),
         Err(_) => {
             drop(child.stdin.take());
             let _ = child.wait();
