@@ -1,5 +1,6 @@
 //! The command line: `fluentd`'s options and our subcommands. One file a subcommand.
 
+mod access;
 mod buffer;
 mod cat;
 mod check;

@@ -10,6 +10,7 @@ mod frame;
 mod handshake;
 mod inflate;
 mod json;
+mod login;
 mod message;
 mod outgoing;
 mod rules;
@@ -19,6 +20,7 @@ mod stream;
 pub use decoder::{Decoder, Next};
 pub use handshake::{Client, Guard, Handshake, Refusal, Verdict, digest};
 pub use json::JsonFramer;
+pub use login::{Greeting, Login};
 pub use outgoing::{Answer, read_answer, write_packed};
 pub use rules::{CHUNK_SIZE_LIMIT, DECOMPRESSION_SIZE_LIMIT, Fault, Rules};
 

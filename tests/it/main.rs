@@ -2,6 +2,7 @@
 //!
 //! One binary for all of them, so that there is one link step. Unit tests live beside the code they test, not here.
 
+mod access;
 mod allocations;
 mod backpressure;
 mod buffer_tool;

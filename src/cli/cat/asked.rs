@@ -1,5 +1,6 @@
 //! The arguments of `flumen cat`: those of `fluent-cat`.
 
+use crate::cli::access::{Access, options_help};
 use crate::cli::sender::USUAL_PORT;
 use crate::event::{EventTime, TimeOptions, TimeParser};
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 const USUAL_SOCKET: &str = "/var/run/fluent/fluent.sock";
 
 /// What `--help` prints.
-pub const USAGE: &str = "usage: flumen cat TAG [options]   send standard input to a forward input, each message acknowledged
+pub const USAGE: &str = concat!(
+    "usage: flumen cat TAG [options]   send standard input to a forward input, each message acknowledged
   -p, --port PORT        its port (24224)
   -h, --host HOST        its host (127.0.0.1)
   -u, --unix             a socket in the file system in its place
@@ -21,8 +23,10 @@ pub const USAGE: &str = "usage: flumen cat TAG [options]   send standard input t
       --event-time TIME  the time of all events; the present by default
       --retry-limit N    how often a message is sent again where the connection fails (5)
       --help             print this
-Ends with 0 when all is acknowledged, else with 1.
-";
+",
+    options_help!(),
+    "Ends with 0 when all is acknowledged, else with 1.\n"
+);
 
 /// How standard input is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub struct Asked {
     pub event_time: Option<EventTime>,
     /// How many times more than once a message is sent.
     pub retry_limit: u32,
+    /// Who we are to the server.
+    pub access: Access,
 }
 
 impl Asked {
@@ -62,12 +68,19 @@ impl Asked {
             time_as_integer: false,
             event_time: None,
             retry_limit: 5,
+            access: Access::default(),
         };
         let (mut tag, mut is_unix, mut format, mut key) = (None, false, "json".to_owned(), "message".to_owned());
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let (name, attached) = split(argument);
             let mut value = || attached.or_else(|| rest.next().map(String::as_str)).ok_or_else(|| format!("missing argument: {name}"));
+            if asked.access.take(name, || value().map(str::to_owned))? {
+                if attached.is_some() && !takes_value(name) {
+                    return Err(format!("invalid option: {argument}"));
+                }
+                continue;
+            }
             match name {
                 "--help" => return Ok(None),
                 "-p" | "--port" => asked.port = number(name, value()?, "a port from 1 to 65535")?,
@@ -88,6 +101,7 @@ impl Asked {
             }
         }
         asked.tag = tag.ok_or("the tag is missing")?;
+        asked.access = asked.access.complete(|name| std::env::var(name).ok())?;
         asked.format = match format.as_str() {
             "json" => Format::Json,
             "msgpack" => Format::Msgpack,
@@ -97,8 +111,15 @@ impl Asked {
         if is_unix && asked.socket.is_none() {
             asked.socket = Some(PathBuf::from(USUAL_SOCKET));
         }
+        if asked.socket.is_some() && asked.access.is_tls() {
+            return Err("--tls is for a host, not for a socket in the file system".to_owned());
+        }
         Ok(Some(asked))
     }
+}
+
+fn takes_value(name: &str) -> bool {
+    !matches!(name, "--tls" | "--tls-insecure")
 }
 
 /// `--name=value`, `-nvalue`, or a bare name.

@@ -28,11 +28,11 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let asked = match Asked::parse(arguments) {
         Ok(Some(asked)) => asked,
         Ok(None) => {
-            print!("{USAGE}");
+            print!("{}", USAGE);
             return ExitCode::SUCCESS;
         }
         Err(why) => {
-            eprintln!("flumen cat: {why}\n{USAGE}");
+            eprintln!("flumen cat: {why}\n{}", USAGE);
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -133,7 +133,7 @@ impl Outgoing<'_> {
             Some(sender) => sender,
             none => none.insert(match &self.asked.socket {
                 Some(path) => Sender::connect_unix(path)?,
-                None => Sender::connect(&self.asked.host, self.asked.port)?,
+                None => Sender::connect(&self.asked.host, self.asked.port, &self.asked.access)?,
             }),
         };
         sender.send(&message)

@@ -1,6 +1,7 @@
 //! A replay to a forward input: each message is settled by its ack.
 
 use super::{Addressed, Target};
+use crate::cli::access::Access;
 use crate::cli::sender::{Message, Sender, USUAL_PORT};
 use anyhow::{Context, bail};
 
@@ -10,9 +11,9 @@ pub struct Forward(Sender);
 
 impl Forward {
     /// Connects to what `forward://HOST[:PORT]` names: the first of its addresses that answers.
-    pub fn connect(url: &str) -> anyhow::Result<Forward> {
+    pub fn connect(url: &str, access: &Access) -> anyhow::Result<Forward> {
         let (host, port) = host_and_port(url)?;
-        Sender::connect(&host, port).map(Forward)
+        Sender::connect(&host, port, access).map(Forward)
     }
 }
 

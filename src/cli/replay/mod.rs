@@ -8,6 +8,7 @@ mod letters;
 mod pipeline;
 mod progress;
 
+use super::access::{self, Access};
 use super::kept::{self, Part, Source};
 use super::{EXIT_CONFIG, EXIT_RUN};
 use crate::buffer::ChunkKeys;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What its `--help` prints.
-pub const USAGE: &str =
+pub const USAGE: &str = concat!(
     "usage: flumen replay PATH --to forward://HOST[:PORT] [options]   send to a forward input, each message acknowledged
        flumen replay PATH -c CONFIG [options]                   feed the outputs of a configuration; its sources do not run
 PATH is a folder of dead letters, of backups or of chunks that `flumen buffer export` wrote, or one file of those.
@@ -27,7 +28,10 @@ PATH is a folder of dead letters, of backups or of chunks that `flumen buffer ex
   --label LABEL    with -c: where events enter; the root by default
   --remove         remove what is sent; otherwise it stays, and is remembered as sent
   --progress FILE  where that is remembered, in place of .flumen-replay.jsonl in the folder
-";
+With --to:
+",
+    access::options_help!()
+);
 
 /// The most bytes of one message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -70,6 +74,7 @@ struct Asked {
     label: Option<String>,
     progress: Option<PathBuf>,
     remove: bool,
+    access: Access,
 }
 
 /// What was done, in numbers.
@@ -111,6 +116,9 @@ fn parse(arguments: &[String]) -> Result<Asked, String> {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().cloned().ok_or_else(|| format!("{argument} needs a value"));
+        if asked.access.take(argument, &mut value)? {
+            continue;
+        }
         match argument.as_str() {
             "--to" => asked.to = Some(value()?),
             "-c" | "--config" => asked.config = Some(PathBuf::from(value()?)),
@@ -128,7 +136,13 @@ fn parse(arguments: &[String]) -> Result<Asked, String> {
         (None, None) => Err("where to is missing: --to forward://HOST[:PORT], or -c CONFIG".to_owned()),
         (Some(_), Some(_)) => Err("--to and -c exclude each other".to_owned()),
         (Some(_), None) if asked.label.is_some() => Err("--label is for -c only".to_owned()),
-        _ => Ok(asked),
+        (None, Some(_)) if asked.access.is_asked() => {
+            Err("options for the connection are for --to only: with -c the configuration says it".to_owned())
+        }
+        _ => {
+            asked.access = asked.access.complete(|name| std::env::var(name).ok())?;
+            Ok(asked)
+        }
     }
 }
 
@@ -139,7 +153,7 @@ fn run(asked: &Asked) -> anyhow::Result<ExitCode> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let progress = Progress::open(folder, asked.progress.as_deref())?;
     let target: Box<dyn Target> = match (&asked.to, &asked.config) {
-        (Some(url), _) => Box::new(forward::Forward::connect(url)?),
+        (Some(url), _) => Box::new(forward::Forward::connect(url, &asked.access)?),
         (None, Some(config)) => Box::new(pipeline::Pipeline::start(config, asked.label.as_deref())?),
         (None, None) => bail!("where to is missing"),
     };

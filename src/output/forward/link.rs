@@ -2,9 +2,8 @@
 
 use super::settings::Options;
 use crate::buffer::{Chunk, Compress, pack, random};
-use crate::event::Value;
 use crate::event::msgpack::{Skipper, Step, decode_value, write_array_head, write_map_head, write_str, write_uint};
-use crate::forward::digest;
+use crate::forward::Login;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,19 +29,6 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 const DATAGRAM_WAIT: Duration = Duration::from_secs(1);
 /// The longest that entries of a message can be: their length has four bytes.
 const MAX_ENTRIES_BYTES: usize = u32::MAX as usize;
-
-/// What is said in the handshake.
-#[derive(Clone, Default)]
-pub struct Login {
-    /// Our name.
-    pub self_hostname: String,
-    /// What both sides know.
-    pub shared_key: String,
-    /// The user.
-    pub username: String,
-    /// The user's password.
-    pub password: String,
-}
 
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
@@ -195,57 +181,11 @@ impl Link {
     /// Says who we are, and finds out whether the server knows what we know.
     pub async fn log_in(&mut self, login: &Login, limit: Duration) -> Result<()> {
         let helo = self.answer(limit).await.context("no HELO")?;
-        let (nonce, auth) = read_helo(&helo).context("received invalid helo message")?;
-        let mut salt = [0; 16];
-        let random = ring::rand::SystemRandom::new();
-        ring::rand::SecureRandom::fill(&random, &mut salt).map_err(|_| anyhow!("the system gives no random bytes"))?;
-        let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-        let key = login.shared_key.as_bytes();
-        let mut ping = Vec::new();
-        write_array_head(6, &mut ping);
-        let proof = digest(&[salt.as_bytes(), login.self_hostname.as_bytes(), &nonce, key]);
-        for part in ["PING", &login.self_hostname, &salt, &proof] {
-            write_str(part.as_bytes(), &mut ping);
-        }
-        let password = digest(&[&auth, login.username.as_bytes(), login.password.as_bytes()]);
-        for part in if auth.is_empty() { ["", ""] } else { [login.username.as_str(), &password] } {
-            write_str(part.as_bytes(), &mut ping);
-        }
+        let (ping, greeting) = login.ping(&helo)?;
         self.send(&ping, limit).await?;
         let pong = self.answer(limit).await.context("no PONG")?;
-        check_pong(&pong, login, &salt, &nonce)
+        login.check(&pong, &greeting)
     }
-}
-
-/// The nonce and the salt of a HELO.
-fn read_helo(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let bump = Bump::new();
-    let Ok(Value::Array([name, options])) = decode_value(&bump, bytes) else { return None };
-    let option = |key: &[u8]| options.get(key).and_then(|value| value.as_bytes()).unwrap_or_default().to_vec();
-    (name.as_bytes() == Some(b"HELO")).then(|| (option(b"nonce"), option(b"auth")))
-}
-
-/// What is wrong with a PONG, in Fluentd's words.
-fn check_pong(bytes: &[u8], login: &Login, salt: &str, nonce: &[u8]) -> Result<()> {
-    let bump = Bump::new();
-    let Ok(Value::Array([name, result, reason, hostname, proof])) = decode_value(&bump, bytes) else {
-        bail!("invalid format for PONG message");
-    };
-    if name.as_bytes() != Some(b"PONG") {
-        bail!("invalid format for PONG message");
-    }
-    let text = |value: &Value<'_>| String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned();
-    if *result != Value::Bool(true) {
-        bail!("authentication failed: {}", text(reason));
-    }
-    if text(hostname) == login.self_hostname {
-        bail!("same hostname between input and output: invalid configuration");
-    }
-    let hostname = hostname.as_bytes().unwrap_or_default();
-    if text(proof) != digest(&[salt.as_bytes(), hostname, nonce, login.shared_key.as_bytes()]) {
-        bail!("shared key mismatch");
-    }
-    Ok(())
 }
 
 /// Sends a heartbeat as a datagram and waits for its echo.

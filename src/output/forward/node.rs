@@ -5,9 +5,10 @@
 
 use super::Inner;
 use super::addresses::Addresses;
-use super::link::{Link, Login, connect, exchange_datagram};
+use super::link::{Link, connect, exchange_datagram};
 use super::settings::{Heartbeat, Options};
 use crate::buffer::Chunk;
+use crate::forward::Login;
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};

@@ -1,10 +1,10 @@
 //! The parameters of the forward output, and what they come to.
 
-use super::link::Login;
 use super::node::Node;
 use super::{DEFAULTS, Forward};
 use crate::buffer::{Compress, Settings};
 use crate::config::{Element, Refused, Seconds, Size};
+use crate::forward::Login;
 use crate::net::tls::{self, ClientTls, Version, Versions};
 use crate::output::Output;
 use crate::plugin::Context;
