@@ -311,3 +311,24 @@ fn chunks_beyond_their_retries_are_kept_with_the_reason() {
     let [delivered, _, backup] = books(&metrics);
     assert!(delivered > 0 && backup > 0, "{delivered} delivered, {backup} given up");
 }
+
+#[test]
+fn a_server_that_does_not_manage_large_requests_in_time_gets_smaller_ones() {
+    let (server, mut dice) = (BulkServer::start(), Dice(SEED + 3));
+    server.tire_at(300_000);
+    let slow = "chunk_limit_size 4m\nflush_at_shutdown false".to_owned();
+    let config =
+        [MONITOR_SOURCE, FORWARD_SOURCE, &search(server.port(), "", &slow).replace("flush_interval 0.02", "flush_interval 1")].concat();
+    let daemon = Daemon::start(&config);
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    // Within one interval, so that the chunks of four tags are far larger than that.
+    let large = |n: u64| (Value::Int(1_700_000_000), Value::json(&format!("{{\"n\":{n},\"pad\":\"{}\"}}", "x".repeat(10_000))));
+    for message in 0..20 {
+        let events: Vec<_> = (message * EVENTS..(message + 1) * EVENTS).map(large).collect();
+        sender.send(&forward(&format!("t.{}", dice.below(4)), &events, None));
+    }
+    wait_until("all documents", PATIENCE, || (stored(&server).len() as u64 == 20 * EVENTS).then_some(()));
+    let metrics = wait_for_rest(&daemon);
+    assert_eq!(books(&metrics), [20 * EVENTS, 0, 0]);
+    daemon.wait_for_log("why", |lines| lines.iter().any(|line| line.contains("no answer in time to a request of")));
+}

@@ -13,6 +13,7 @@ mod dynamic;
 mod hosts;
 mod index;
 mod params;
+mod portion;
 mod report;
 mod rules;
 mod send;
@@ -38,6 +39,7 @@ use dynamic::Dynamic;
 use hyper::body::Bytes;
 use hyper::http::{HeaderMap, Method, header};
 use index::Dated;
+use portion::Portion;
 use send::{Outcome, Sender};
 use settings::Settings;
 use spread::Spread;
@@ -79,6 +81,7 @@ fn output(settings: Settings, context: &Context<'_>) -> Output {
         errors,
         clusters: Mutex::new(HashMap::new()),
         blocks: Blocks::new(),
+        portion: Portion::default(),
     }))
 }
 
@@ -89,8 +92,8 @@ impl Bodies {
     /// As the parameters of this section say.
     pub fn new(section: &Element) -> Result<Bodies, Refused> {
         let settings = Settings::read(section, Product::Elasticsearch, &Diagnostics::new())?;
-        let (errors, clusters, blocks) = (Emitter::default(), Mutex::default(), Blocks::new());
-        Ok(Bodies(Search { id: Arc::from("bodies"), settings, errors, clusters, blocks }))
+        let (errors, clusters, blocks, portion) = (Emitter::default(), Mutex::default(), Blocks::new(), Portion::default());
+        Ok(Bodies(Search { id: Arc::from("bodies"), settings, errors, clusters, blocks, portion }))
     }
 
     /// The bodies of the requests that a chunk becomes.
@@ -109,6 +112,7 @@ struct Search {
     errors: Emitter,
     clusters: Mutex<HashMap<String, Arc<Cluster>>>,
     blocks: Blocks,
+    portion: Portion,
 }
 
 impl BufferedOutput for Search {
@@ -186,7 +190,7 @@ impl Search {
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);
         let Plan { bodies, mut problems, dropped, unreadable } =
-            bulk::plan(&site, chunk, self.dated(&texts), self.settings.threshold, &self.blocks);
+            bulk::plan(&site, chunk, self.dated(&texts), self.portion.limit(self.settings.threshold), &self.blocks);
         if let Some(at) = unreadable {
             return Err(WriteError::Unrecoverable(anyhow::anyhow!("byte {at} of the chunk begins no event that can be read")));
         }
@@ -201,6 +205,7 @@ impl Search {
             compression: self.settings.compression,
             product: self.settings.product,
             blocks: &self.blocks,
+            portion: &self.portion,
         };
         let mut outcome = Outcome::default();
         for body in bodies {

@@ -5,6 +5,7 @@ use super::blocks::Blocks;
 use super::bulk::{Body, Op};
 use super::cluster::Cluster;
 use super::params::Compression;
+use super::portion::Portion;
 use super::version::Product;
 use crate::net::http::Failure;
 use flate2::write::GzEncoder;
@@ -27,6 +28,8 @@ pub struct Sender<'s> {
     pub product: Product,
     /// Where the memory of bodies goes.
     pub blocks: &'s Blocks,
+    /// How large bodies are made from now on.
+    pub portion: &'s Portion,
 }
 
 /// What came of the bodies so far.
@@ -102,6 +105,7 @@ impl Sender<'_> {
 
     async fn request(&self, path: &str, body: Bytes, documents: usize) -> Result<Verdict, Failure> {
         let mut headers = self.headers.clone();
+        let length = body.len();
         let body = match compressed(&body, self.compression) {
             Some(compressed) => {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -109,7 +113,11 @@ impl Sender<'_> {
             }
             None => body,
         };
-        let answer = self.cluster.send(Method::POST, path, &headers, body).await?;
+        let answer = self.cluster.send(Method::POST, path, &headers, body).await;
+        if let Some(less) = self.portion.learn(length, &answer) {
+            crate::warning!("no answer in time to a request of {length} bytes: requests of about {less} bytes are made for now");
+        }
+        let answer = answer?;
         Ok(self.judge.judge(answer.status, &answer.body, documents))
     }
 }

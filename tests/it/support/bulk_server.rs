@@ -61,6 +61,7 @@ pub struct BulkServer {
 struct State {
     script: VecDeque<Answer>,
     greetings: VecDeque<Answer>,
+    most_bytes: Option<usize>,
     /// Open connections, to be ended when the server goes down.
     connections: BTreeMap<u64, TcpStream>,
     accepted: u64,
@@ -121,6 +122,11 @@ impl BulkServer {
     /// Appends to what the coming `GET /` are answered; when there is nothing left, with the version.
     pub fn greet(&self, answers: impl IntoIterator<Item = Answer>) {
         self.state.lock().unwrap().greetings.extend(answers);
+    }
+
+    /// From now on a `_bulk` request of more bytes is not answered: to take it would last too long.
+    pub fn tire_at(&self, bytes: usize) {
+        self.state.lock().unwrap().most_bytes = Some(bytes);
     }
 
     /// How many answers of the script are left.
@@ -217,7 +223,14 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
         let answer = {
             let mut state = state.lock().unwrap();
             state.requests.push(request.clone());
-            let scripted = if is_bulk(&request) { state.script.pop_front() } else { state.greetings.pop_front() };
+            let is_too_much = state.most_bytes.is_some_and(|most| request.body.len() > most).then_some(Answer::Silence);
+            let scripted = if is_too_much.is_some() {
+                is_too_much
+            } else if is_bulk(&request) {
+                state.script.pop_front()
+            } else {
+                state.greetings.pop_front()
+            };
             scripted.unwrap_or_else(|| if is_bulk(&request) { Answer::Items(Vec::new()) } else { identity(&state) })
         };
         if !give(answer, &request, &mut stream, state) {

@@ -6,7 +6,7 @@ mod config;
 mod dynamic;
 mod server;
 
-use super::{Blocks, Search, Settings};
+use super::{Blocks, Portion, Search, Settings};
 use crate::buffer::{Chunk, ChunkKeys};
 use crate::config::{Diagnostics, Element, LoadOptions, Refused, load};
 use crate::event::json;
@@ -91,7 +91,14 @@ impl Bench {
         let emitter = Emitter::default();
         emitter.lead_to(Arc::downgrade(&route));
         Bench {
-            search: Search { id: Arc::from("out"), settings, errors: emitter, clusters: Mutex::new(HashMap::new()), blocks: Blocks::new() },
+            search: Search {
+                id: Arc::from("out"),
+                settings,
+                errors: emitter,
+                clusters: Mutex::new(HashMap::new()),
+                blocks: Blocks::new(),
+                portion: Portion::default(),
+            },
             errors,
             _route: route,
         }
