@@ -109,7 +109,8 @@ impl<'a> Lowerer<'a> {
             self.diagnostics.error("FLM0110", span, format!("include error {} - {why}", path.display()));
             return;
         }
-        match read_text(path, "utf-8", self.overlay) {
+        let checked = if self.environment.trusted { Ok(()) } else { can_be_read(path) };
+        match checked.and_then(|()| read_text(path, "utf-8", self.overlay)) {
             Ok(text) => {
                 self.reading.push(real);
                 let dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
@@ -298,6 +299,19 @@ pub(super) fn accept_old_names(element: &Element, diagnostics: &Diagnostics) {
             let message = format!("'{old}' is deprecated parameter name. use '{name}' instead.");
             diagnostics.warn("FLM0121", Some(param.span), message);
         }
+    }
+}
+
+/// Larger files are no configurations; what only looks at one does not read them.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Whether a file that somebody else's configuration names can be read: a device or a pipe may never end.
+fn can_be_read(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err("not a file, and nothing else is read while checking".to_owned()),
+        Ok(meta) if meta.len() > MAX_FILE_BYTES => Err(format!("it is larger than {MAX_FILE_BYTES} bytes")),
+        // What is not there is said by whoever reads it.
+        _ => Ok(()),
     }
 }
 

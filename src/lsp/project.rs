@@ -73,7 +73,7 @@ impl Project<'_> {
         let meta = path.metadata().ok()?;
         // Anything but a file may never end, or never begin.
         let can_be_read = meta.is_file() && meta.len() <= MAX_TEXT_BYTES as u64;
-        std::fs::read_to_string(path).ok().filter(|_| can_be_read)
+        if can_be_read { std::fs::read_to_string(path).ok() } else { None }
     }
 
     /// The files that a text includes, links resolved.

@@ -1,7 +1,7 @@
 //! `flumen lsp` among clients that do not keep to the protocol: it answers what can be answered, goes on, and ends when they end.
 
-use crate::support::lsp_client::LspClient;
-use crate::support::{PATIENCE, wait_until};
+use crate::support::lsp_client::{LspClient, uri};
+use crate::support::{PATIENCE, TempDir, wait_until};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -158,4 +158,28 @@ fn a_client_that_does_not_read_ends_it() {
     std::io::Write::write_all(stdin, format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
     let status = wait_until("the end", PATIENCE, || child.try_wait().unwrap());
     assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn files_that_never_end_are_not_read() {
+    let (mut client, _) = LspClient::start(None, json!({}));
+    let folder = TempDir::new();
+    let main = uri(folder.path(), "fluent.conf");
+    std::fs::create_dir(folder.path().join("patterns")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("patterns/endless")).unwrap();
+    let patterns = folder.path().join("patterns").display().to_string();
+    let text = format!(
+        "@include /dev/zero\n<source>\n  @type tcp\n  tag a\n  <parse>\n    @type grok\n    grok_pattern %{{WORD:a}}\n    custom_pattern_path {patterns}\n  \
+         </parse>\n</source>\n<source>\n  @type tcp\n  tag b\n  port 1\n  <parse>\n    @type grok\n    grok_pattern %{{WORD:a}}\n    custom_pattern_path /dev/zero\n  \
+         </parse>\n</source>\n<match **>\n  @type null\n</match>\n"
+    );
+    client.open(&main, &text);
+    let codes: Vec<Value> = client.diagnostics(&main, json!(1)).iter().map(|diagnostic| diagnostic["code"].clone()).collect();
+    assert!(codes.contains(&json!("FLM0110")), "{codes:?}");
+    let asked = json!({ "textDocument": { "uri": main }, "position": { "line": 6, "character": 21 } });
+    let said = client.ask("textDocument/hover", asked)["result"]["contents"]["value"].clone();
+    assert!(said.as_str().unwrap_or_default().contains("grok pattern `WORD`"), "{said}");
+    let files =
+        client.ask("textDocument/definition", json!({ "textDocument": { "uri": main }, "position": { "line": 0, "character": 12 } }));
+    assert!(files["result"].is_array(), "{files}");
 }

@@ -279,13 +279,13 @@ fn read_custom(text: &str, patterns: &mut Patterns) {
     }
 }
 
-/// The files of patterns that a path names: itself, or what is in its folder.
+/// The files of patterns that a path names: itself, or what is in its folder. What is no file, such as a pipe, may never end.
 fn custom_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     if path.is_dir() {
-        files.extend(std::fs::read_dir(path)?.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path)));
+        files.extend(std::fs::read_dir(path)?.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path) && path.is_file()));
         files.sort();
-    } else if path.exists() {
+    } else if path.is_file() {
         files.push(path.to_owned());
     }
     Ok(files)
