@@ -76,6 +76,9 @@ fn unknown(subject: &Subject<'_>, library: &Library, text: &str, span: Span) -> 
                 |near| format!("did you mean %{{{near}}}?"),
             );
             subject.error("FLM0431", span, format!("grok pattern not found: %{{{name}}}"), help);
+            if let Some(near) = near {
+                subject.mend(span, &format!("%{{{name}"), &format!("%{{{near}"));
+            }
             some = true;
         }
     }
@@ -94,6 +97,7 @@ fn int_types(subject: &Subject<'_>, text: &str, span: Span) {
             let near = closest(kind, TYPES.into_iter()).unwrap_or("integer");
             let message = format!("'{kind}' is no type of grok: the field is called '{field}:{kind}'");
             subject.warn("FLM0437", span, message, format!("did you mean %{{{name}:{field}:{near}}}? types are {}", TYPES.join(", ")));
+            subject.mend(span, &format!("%{{{name}:{field}:{kind}"), &format!("%{{{name}:{field}:{near}"));
         }
     }
 }

@@ -28,7 +28,7 @@ mod tests;
 
 pub use grok::unknown_patterns;
 pub use known::names as names_of_plugins;
-pub use report::{Found, Place, Report};
+pub use report::{Fix, Found, Place, Report};
 
 use crate::config::{self, Diagnostics, Element, LoadOptions, Refused, Severity, System, v1};
 use crate::pipeline;
@@ -145,6 +145,7 @@ fn said(diagnostics: &Diagnostics) -> Vec<Raw> {
         span: finding.span,
         message: finding.message,
         help: Vec::new(),
+        swap: None,
     };
     diagnostics.findings().into_iter().map(raw).collect()
 }

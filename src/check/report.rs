@@ -15,10 +15,21 @@ pub struct Found {
     pub message: String,
     /// What can be done, a suggestion each.
     pub help: Vec<String>,
+    /// A change of the text that most likely mends it.
+    pub fix: Option<Fix>,
     /// Where; `None` for what has no place in a text.
     pub place: Option<Place>,
     /// The includes that led there, the innermost first.
     pub included_from: Vec<Place>,
+}
+
+/// A change of a text.
+#[derive(Clone, Debug)]
+pub struct Fix {
+    /// What is replaced.
+    pub place: Place,
+    /// By what.
+    pub text: String,
 }
 
 /// A place in a text.
@@ -64,6 +75,7 @@ impl Report {
             code: finding.code,
             message: finding.message,
             help: finding.help,
+            fix: finding.swap.and_then(|swap| Some(Fix { place: place(swap.span, diagnostics)?, text: swap.text })),
             place: finding.span.and_then(|span| place(span, diagnostics)),
             included_from: finding.span.map(|span| chain(span, diagnostics)).unwrap_or_default(),
         };

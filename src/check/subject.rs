@@ -44,6 +44,17 @@ pub struct Raw {
     pub message: String,
     /// What can be done about it, a suggestion each.
     pub help: Vec<String>,
+    /// A change of the text that most likely mends it.
+    pub swap: Option<Swap>,
+}
+
+/// A piece of a text, and what to write in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// Where it is.
+    pub span: Span,
+    /// What to write.
+    pub text: String,
 }
 
 impl Subject<'_> {
@@ -64,7 +75,21 @@ impl Subject<'_> {
 
     fn say(&self, severity: Severity, code: &'static str, span: Span, message: String, help: String) {
         let help = if help.is_empty() { Vec::new() } else { vec![help] };
-        self.found.borrow_mut().push(Raw { severity, code, span: Some(span), message, help });
+        self.found.borrow_mut().push(Raw { severity, code, span: Some(span), message, help, swap: None });
+    }
+
+    /// Gives the last finding a change that mends it: `right` in the place of the first `wrong` in the text of `span`.
+    pub fn mend(&self, span: Span, wrong: &str, right: &str) {
+        if let Some(last) = self.found.borrow_mut().last_mut() {
+            last.swap = self.swap(span, wrong, right);
+        }
+    }
+
+    /// The change that writes `right` for the first `wrong` in the text of `span`; `None` where that is computed, or written otherwise.
+    pub fn swap(&self, span: Span, wrong: &str, right: &str) -> Option<Swap> {
+        let at = self.source_text(span).find(wrong).filter(|_| !wrong.is_empty())?;
+        let start = span.start + at as u32;
+        Some(Swap { span: Span { start, end: start + wrong.len() as u32, ..span }, text: right.to_owned() })
     }
 
     /// ` at line N` (with the file where it is another one), for messages that point to a second place.

@@ -63,24 +63,56 @@ pub fn point_to_labels(subject: &Subject<'_>, findings: &mut [Raw]) {
 pub fn add(subject: &Subject<'_>, findings: &mut [Raw]) {
     for finding in findings.iter_mut().filter(|finding| finding.help.is_empty()) {
         let Some(span) = finding.span else { continue };
-        let help = match finding.code {
+        let advice = match finding.code {
             "FLM0301" => unused_parameter(subject, span),
             "FLM0302" => unused_section(subject, span),
-            "FLM0401" => Some("every <source>, <match>, <filter> and <store> names its plugin by @type".to_owned()),
+            "FLM0401" => Advice::text("every <source>, <match>, <filter> and <store> names its plugin by @type"),
             "FLM0402" | "FLM0421" | "FLM0410" | "FLM0502" => unknown_plugin(&finding.message),
             "FLM0406" => missing_label(subject, &finding.message),
             "FLM0204" => wrong_word(&finding.message),
+            "FLM0101" => other_end(&finding.message),
+            "FLM0114" => Some(Advice { help: None, swap: Some(("include".to_owned(), "@include".to_owned())) }),
+            "FLM0121" => old_name(&finding.message),
             _ => None,
         };
-        finding.help.extend(help);
+        let Some(advice) = advice else { continue };
+        finding.help.extend(advice.help);
+        finding.swap = advice.swap.and_then(|(wrong, right)| subject.swap(span, &wrong, &right));
     }
 }
 
-fn did_you_mean(near: &str) -> String {
-    format!("did you mean '{near}'?")
+/// What to say of a finding, and which piece of its text to write otherwise.
+struct Advice {
+    help: Option<String>,
+    swap: Option<(String, String)>,
 }
 
-fn unused_parameter(subject: &Subject<'_>, span: Span) -> Option<String> {
+impl Advice {
+    fn text(help: &str) -> Option<Advice> {
+        Some(Advice { help: Some(help.to_owned()), swap: None })
+    }
+
+    /// That another name was meant.
+    fn near(given: &str, near: &str) -> Advice {
+        Advice { help: Some(format!("did you mean '{near}'?")), swap: Some((given.to_owned(), near.to_owned())) }
+    }
+}
+
+/// The closing tag of the section that is open, for `unmatched end tag '</x>': <y> is open`.
+fn other_end(message: &str) -> Option<Advice> {
+    let (given, rest) = message.strip_prefix("unmatched end tag '</")?.split_once(">': <")?;
+    let open = rest.strip_suffix("> is open")?;
+    Some(Advice { help: None, swap: Some((format!("</{given}"), format!("</{open}"))) })
+}
+
+/// For `'type' is deprecated parameter name. use '@type' instead.`
+fn old_name(message: &str) -> Option<Advice> {
+    let mut quoted = message.split('\'').skip(1).step_by(2);
+    let (old, new) = (quoted.next()?, quoted.next()?);
+    Some(Advice { help: None, swap: Some((old.to_owned(), new.to_owned())) })
+}
+
+fn unused_parameter(subject: &Subject<'_>, span: Span) -> Option<Advice> {
     let mut help = None;
     walk(subject.built, &mut |element, _| {
         for param in element.params.iter().filter(|param| param.span == span) {
@@ -91,25 +123,25 @@ fn unused_parameter(subject: &Subject<'_>, span: Span) -> Option<String> {
 }
 
 /// Where a parameter that nobody takes might belong.
-fn instead_of(element: &Element, key: &str) -> Option<String> {
+fn instead_of(element: &Element, key: &str) -> Option<Advice> {
     if key.contains('#') {
-        return Some("a # right behind a name is part of the name: put a blank before it".to_owned());
+        return Advice::text("a # right behind a name is part of the name: put a blank before it");
     }
     let declared = element.declarations();
     let names = declared.iter().flat_map(|section| section.params).map(|param| param.name).filter(|name| element.param(name).is_none());
     if let Some(near) = closest(key, names) {
-        return Some(did_you_mean(near));
+        return Some(Advice::near(key, near));
     }
     let subs = || declared.iter().flat_map(|section| section.sections);
     if let Some(sub) = subs().find(|sub| sub.section.is_some_and(|section| section.declared(key).is_some())) {
-        return Some(format!("it belongs into a <{}> section", sub.name));
+        return Advice::text(&format!("it belongs into a <{}> section", sub.name));
     }
     let taken = declared.iter().any(|section| section.params.iter().any(|param| param.name == "chunk_limit_size"));
     let is_buffer = crate::buffer::Params::SECTION.params.iter().any(|param| param.name == key);
-    (is_buffer && !taken && matches!(element.name.as_str(), "match" | "store")).then(|| "it belongs into a <buffer> section".to_owned())
+    Advice::text("it belongs into a <buffer> section").filter(|_| is_buffer && !taken && matches!(element.name.as_str(), "match" | "store"))
 }
 
-fn unused_section(subject: &Subject<'_>, span: Span) -> Option<String> {
+fn unused_section(subject: &Subject<'_>, span: Span) -> Option<Advice> {
     let mut help = None;
     walk(subject.built, &mut |element, around| {
         if element.span == span && help.is_none() {
@@ -120,7 +152,8 @@ fn unused_section(subject: &Subject<'_>, span: Span) -> Option<String> {
                 _ => &["buffer", "parse", "format", "inject", "extract", "store", "secondary"],
             };
             let names = declared.iter().flat_map(|section| section.sections).map(|sub| sub.name).chain(structure.iter().copied());
-            help = closest(&element.name, names).map(|near| format!("did you mean <{near}>?"));
+            help = closest(&element.name, names)
+                .map(|near| Advice { help: Some(format!("did you mean <{near}>?")), swap: Some((element.name.clone(), near.to_owned())) });
         }
     });
     help
@@ -133,12 +166,12 @@ pub(super) fn named_plugin(message: &str) -> Option<(&str, &str)> {
     Some((kind, rest.split_once('\'')?.0))
 }
 
-fn unknown_plugin(message: &str) -> Option<String> {
+fn unknown_plugin(message: &str) -> Option<Advice> {
     let (kind, name) = named_plugin(message)?;
-    closest(name, known::names(kind).into_iter()).map(did_you_mean)
+    closest(name, known::names(kind).into_iter()).map(|near| Advice::near(name, near))
 }
 
-fn missing_label(subject: &Subject<'_>, message: &str) -> Option<String> {
+fn missing_label(subject: &Subject<'_>, message: &str) -> Option<Advice> {
     let name = message.split(' ').next()?;
     let mut labels = Vec::new();
     walk(subject.built, &mut |element, _| {
@@ -146,13 +179,13 @@ fn missing_label(subject: &Subject<'_>, message: &str) -> Option<String> {
             labels.push(element.arg.as_str());
         }
     });
-    closest(name, labels.into_iter()).map(did_you_mean)
+    closest(name, labels.into_iter()).map(|near| Advice::near(name, near))
 }
 
-fn wrong_word(message: &str) -> Option<String> {
+fn wrong_word(message: &str) -> Option<Advice> {
     let (_, rest) = message.split_once("valid options are ")?;
     let (words, given) = rest.rsplit_once(" but got ")?;
-    closest(given, words.split(',')).map(did_you_mean)
+    closest(given, words.split(',')).map(|near| Advice::near(given, near))
 }
 
 /// What values of a kind look like, for the fault that one has another form.

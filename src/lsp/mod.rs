@@ -18,6 +18,8 @@ mod outline;
 mod position;
 mod project;
 mod session;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use crate::check::Settings;

@@ -2,7 +2,7 @@
 
 use super::checks::{Checks, uri as uri_of_name};
 use super::documents::{Documents, path_of, real};
-use super::findings::{diagnostic, explanation};
+use super::findings::{diagnostic, explanation, range as range_of};
 use super::message::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, NOT_INITIALIZED};
 use super::position::{Encoding, Lines};
 use super::project::Project;
@@ -274,11 +274,19 @@ impl<W: Write> Session<W> {
             let Some(row) = codes::find(found.code) else { continue };
             let title = format!("Explain {}: {}", row.code, row.title);
             let command = json!({ "title": title, "command": EXPLAIN, "arguments": [row.code] });
-            let diagnostic = diagnostic(found, &self.client, &|name| uri_of_name(&self.documents, name));
-            let action = json!({ "title": title, "kind": "quickfix", "diagnostics": [diagnostic], "command": command });
-            if !actions.contains(&action) {
-                actions.push(action);
+            let uri = |name: &str| uri_of_name(&self.documents, name);
+            let diagnostic = diagnostic(found, &self.client, &uri);
+            if let Some(fix) = &found.fix {
+                let edit = json!({ "range": range_of(&fix.place, &self.client), "newText": fix.text });
+                let wrong: String = fix.place.text.chars().skip(fix.place.column - 1).take(fix.place.width).collect();
+                let mut action = json!({ "title": format!("Write '{}' in place of '{wrong}'", fix.text), "kind": "quickfix" });
+                action["diagnostics"] = json!([diagnostic]);
+                action["isPreferred"] = true.into();
+                action["edit"] = json!({ "changes": { uri(&fix.place.file): [edit] } });
+                add(&mut actions, action);
             }
+            let action = json!({ "title": title, "kind": "quickfix", "diagnostics": [diagnostic], "command": command });
+            add(&mut actions, action);
         }
         Value::Array(actions)
     }
@@ -295,5 +303,12 @@ impl<W: Write> Session<W> {
         // Where the client has gone, the next message says so.
         let _ = self.send(&message::notification("window/showMessage", json!({ "type": 3, "message": page })));
         Ok(json!(explanation(code)))
+    }
+}
+
+/// Adds an action that is not there yet: a finding may be one of several configurations.
+fn add(actions: &mut Vec<Value>, action: Value) {
+    if !actions.contains(&action) {
+        actions.push(action);
     }
 }

@@ -241,3 +241,51 @@ fn codes_are_explained_on_demand() {
     let shown = client.wait("the page", |message| message["method"] == "window/showMessage");
     assert!(shown["params"]["message"].as_str().unwrap().contains("Example:"), "{shown}");
 }
+
+#[test]
+fn what_most_likely_mends_a_finding_is_one_keystroke_away() {
+    let (mut client, _) = LspClient::start(None, capable());
+    for (text, mended) in [
+        ("<match **>\n  @type st|dot\n</match>\n", "<match **>\n  @type stdout\n</match>\n"),
+        ("<source>\n  @type forward\n  pr|ot 1\n</source>\n", "<source>\n  @type forward\n  port 1\n</source>\n"),
+        (
+            "<match **>\n  @type file\n  path x\n  <bu|fer>\n  </bufer>\n</match>\n",
+            "<match **>\n  @type file\n  path x\n  <buffer>\n  </bufer>\n</match>\n",
+        ),
+        ("<match **>\n  @type null\n</mat|hc>\n", "<match **>\n  @type null\n</match>\n"),
+        ("<match **>\n  ty|pe null\n</match>\n", "<match **>\n  @type null\n</match>\n"),
+        (
+            "<source>\n  @type tcp\n  tag é\n  <parse>\n    @type grok\n    grok_pattern é%{WORD:a}%{W|ROD:b}\n  </parse>\n</source>\n",
+            "<source>\n  @type tcp\n  tag é\n  <parse>\n    @type grok\n    grok_pattern é%{WORD:a}%{WORD:b}\n  </parse>\n</source>\n",
+        ),
+        (
+            "<source>\n  @type sample\n  tag a\n  @label @MIAN|\n</source>\n<label @MAIN>\n  <match **>\n    @type null\n  </match>\n</label>\n",
+            "<source>\n  @type sample\n  tag a\n  @label @MAIN\n</source>\n<label @MAIN>\n  <match **>\n    @type null\n  </match>\n</label>\n",
+        ),
+    ] {
+        let (text, position) = marked(text);
+        client.open(UNTITLED, &text);
+        let asked = json!({ "textDocument": { "uri": UNTITLED }, "range": { "start": position, "end": position }, "context": {} });
+        let actions = client.ask("textDocument/codeAction", asked)["result"].clone();
+        let fix = actions.as_array().unwrap().iter().find(|action| action["edit"].is_object());
+        let fix = fix.unwrap_or_else(|| panic!("nothing mends\n{text}\n{actions}"));
+        assert_eq!((&fix["kind"], &fix["isPreferred"]), (&json!("quickfix"), &json!(true)));
+        let edit = &fix["edit"]["changes"][UNTITLED][0];
+        let line = |edit: &Value| edit["range"]["start"]["line"].as_u64().unwrap() as usize;
+        let changed = text.lines().nth(line(edit)).unwrap();
+        let bytes = |position: &Value| {
+            let mut left = position["character"].as_u64().unwrap() as usize;
+            changed
+                .char_indices()
+                .find(|(_, c)| {
+                    let over = left == 0;
+                    left = left.saturating_sub(c.len_utf16());
+                    over
+                })
+                .map_or(changed.len(), |(at, _)| at)
+        };
+        let (start, end) = (bytes(&edit["range"]["start"]), bytes(&edit["range"]["end"]));
+        let after = format!("{}{}{}", &changed[..start], edit["newText"].as_str().unwrap(), &changed[end..]);
+        assert_eq!(after, mended.lines().nth(line(edit)).unwrap(), "{actions}");
+    }
+}

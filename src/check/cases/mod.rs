@@ -148,6 +148,7 @@ fn faults(diagnostics: &Diagnostics) -> Report {
         span: finding.span,
         message: finding.message,
         help: Vec::new(),
+        swap: None,
     };
     report::Report::new(errors.map(raw).collect(), diagnostics, &Settings::default())
 }

@@ -24,6 +24,7 @@ fn finding(found: &Found) -> Value {
         "severity": word(found.severity),
         "message": found.message,
         "help": found.help,
+        "fix": found.fix.as_ref().map(|fix| json!({ "place": place(&fix.place), "text": fix.text })),
         "place": found.place.as_ref().map(place),
         "included_from": found.included_from.iter().map(place).collect::<Vec<_>>(),
     })
