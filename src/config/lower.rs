@@ -7,6 +7,7 @@ use super::ruby::{self, Environment};
 use super::tree::{Form, IncludeNode, Literal, Node, ParamNode, Part, SectionNode};
 use super::{Diagnostics, Element, Param, ParamValue, Span, v0, v1};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Includes nested deeper than this are a mistake.
@@ -123,12 +124,18 @@ impl<'a> Lowerer<'a> {
     }
 
     fn nodes(&mut self, nodes: &[Node], element: &mut Element, dir: &Path) {
+        let places = |element: &Element| element.params.iter().enumerate().map(|(at, param)| (param.key.clone(), at)).collect();
+        // Where each parameter is: looking for it among all of them takes long where a file has very many.
+        let mut known: HashMap<String, usize> = places(element);
         for node in nodes {
             match node {
                 Node::Blank(_) | Node::Comment(_) => {}
                 Node::Broken(_) => element.damage(),
-                Node::Param(param) => self.param(param, element),
-                Node::Include(include) => self.include(include, element, dir),
+                Node::Param(param) => self.param(param, element, &mut known),
+                Node::Include(include) => {
+                    self.include(include, element, dir);
+                    known = places(element);
+                }
                 Node::Section(section) => self.section(section, element, dir),
             }
         }
@@ -157,7 +164,7 @@ impl<'a> Lowerer<'a> {
         self.broken.iter().any(|error| error.start <= span.end && error.end >= span.start)
     }
 
-    fn param(&mut self, node: &ParamNode, element: &mut Element) {
+    fn param(&mut self, node: &ParamNode, element: &mut Element, known: &mut HashMap<String, usize>) {
         if self.is_broken(node.span) {
             element.damage();
         }
@@ -178,13 +185,16 @@ impl<'a> Lowerer<'a> {
             ),
         };
         let given = Param { key, value, span: node.span, value_span, used: Cell::new(false) };
-        match element.params.iter().position(|param| param.key == given.key) {
+        match known.get(&given.key).copied() {
             Some(at) => {
                 let message = format!("'{}' is given more than once in {}: the last value counts", given.key, element.tag_text());
                 self.diagnostics.warn("FLM0120", Some(given.span), message);
                 element.params[at] = given;
             }
-            None => element.params.push(given),
+            None => {
+                known.insert(given.key.clone(), element.params.len());
+                element.params.push(given);
+            }
         }
         if self.errors > errors {
             element.damage();

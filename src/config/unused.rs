@@ -12,13 +12,10 @@ pub fn warn_unused(root: &Element, diagnostics: &Diagnostics) {
 
 fn visit(element: &Element, plugin: &str, diagnostics: &Diagnostics) {
     let plugin = plugin_of(element).unwrap_or(plugin);
+    let mut text: Option<String> = None;
     for param in element.params.iter().filter(|param| !param.used.get() && !reserved(&param.key)) {
-        let mut text = dump(element).trim().to_owned();
-        if text.len() > MAX_SHOWN {
-            let cut = (0..=MAX_SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(cut);
-            text.push_str("...");
-        }
+        // Once for all of them: a section may have very many.
+        let text = text.get_or_insert_with(|| shown(element));
         diagnostics.warn("FLM0301", Some(param.span), format!("parameter '{}' in {text} is not used.", param.key));
     }
     for child in &element.children {
@@ -30,6 +27,17 @@ fn visit(element: &Element, plugin: &str, diagnostics: &Diagnostics) {
             diagnostics.warn("FLM0302", Some(child.span), message);
         }
     }
+}
+
+/// The text of a section, cut where it is long.
+fn shown(element: &Element) -> String {
+    let mut text = dump(element).trim().to_owned();
+    if text.len() > MAX_SHOWN {
+        let cut = (0..=MAX_SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push_str("...");
+    }
+    text
 }
 
 /// The type of the plugin that a section configures.

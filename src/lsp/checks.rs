@@ -3,13 +3,18 @@
 use super::Options;
 use super::documents::{Documents, real, uri_of};
 use super::findings::{self, diagnostic};
+use super::inbox::Inbox;
 use super::project::Project;
 use super::session::Client;
-use crate::check::{self, Found, Report};
+use crate::check::{self, Found, Report, Settings};
 use crate::config::LoadOptions;
+use crate::ruby::Environment;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// A pause in the typing after which is checked.
@@ -18,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What an editor opens at its start comes within this.
 const OPENING: Duration = Duration::from_millis(20);
+
+/// The checker has the stack that the main thread has.
+const STACK_BYTES: usize = 8 << 20;
 
 /// What has to be checked.
 enum Stale {
@@ -33,9 +41,28 @@ struct Checked {
     files: BTreeSet<PathBuf>,
 }
 
-/// The state of checking.
+/// Configurations to check, as they are at one moment; by their main files, texts without a file by their URIs.
+struct Job {
+    sources: Vec<(PathBuf, LoadOptions)>,
+    /// All that there are at that moment.
+    roots: BTreeSet<PathBuf>,
+    /// The versions of the open texts.
+    versions: BTreeMap<String, Value>,
+}
+
+/// What came of a job.
+struct Done {
+    checked: Vec<(PathBuf, Checked)>,
+    roots: BTreeSet<PathBuf>,
+    versions: BTreeMap<String, Value>,
+}
+
+/// The state of checking. The checker has a thread of its own: what takes it long keeps nobody from typing.
 pub struct Checks {
-    options: Options,
+    environment: Environment,
+    jobs: Sender<Job>,
+    done: Receiver<Done>,
+    is_running: bool,
     /// By their main files; texts without a file by their URIs.
     checked: BTreeMap<PathBuf, Checked>,
     /// What the client has been told, by URI.
@@ -45,9 +72,27 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Of nothing yet.
-    pub fn new(options: Options) -> Checks {
-        Checks { options, checked: BTreeMap::new(), told: BTreeMap::new(), stale: None, due: None }
+    /// Of nothing yet. The inbox is woken when a job is done.
+    pub fn new(options: Options, inbox: Arc<Inbox>) -> std::io::Result<Checks> {
+        let environment = options.environment.clone();
+        let (jobs, waiting) = channel::<Job>();
+        let (finished, done) = channel();
+        let work = move || {
+            for job in waiting {
+                let check = |(root, source): (PathBuf, LoadOptions)| {
+                    let checked = check(&root, &source, &options.settings);
+                    (root, checked)
+                };
+                let checked = job.sources.into_iter().map(check).collect();
+                if finished.send(Done { checked, roots: job.roots, versions: job.versions }).is_err() {
+                    return;
+                }
+                inbox.wake();
+            }
+        };
+        std::thread::Builder::new().name("check".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
+        let (checked, told) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Checks { environment, jobs, done, is_running: false, checked, told, stale: None, due: None })
     }
 
     /// When something is to be checked.
@@ -57,12 +102,12 @@ impl Checks {
 
     /// Never again.
     pub fn stop(&mut self) {
-        self.due = None;
+        (self.stale, self.due) = (None, None);
     }
 
-    /// Whether something has changed since the last time.
-    pub fn is_stale(&self) -> bool {
-        self.stale.is_some()
+    /// Whether what was found last is not all about what is there now.
+    pub fn is_behind(&self) -> bool {
+        self.stale.is_some() || self.is_running
     }
 
     /// Notes that anything may have changed.
@@ -82,11 +127,13 @@ impl Checks {
         self.due = Some((now + PAUSE).min(*since + PATIENCE));
     }
 
-    /// Checks what has changed. Gives what the client has to be told: for every open text that was checked, and for other files where
-    /// something is new.
-    pub fn run(&mut self, project: &Project<'_>, client: &Client) -> Vec<Value> {
+    /// Has what has changed checked. While a job is running the next one waits, and grows.
+    pub fn begin(&mut self, project: &Project<'_>) {
         self.due = None;
-        let Some((stale, _)) = self.stale.take() else { return Vec::new() };
+        if self.is_running {
+            return;
+        }
+        let Some((stale, _)) = self.stale.take() else { return };
         let documents = project.documents;
         let mut roots: BTreeSet<PathBuf> = BTreeSet::new();
         for document in documents.all() {
@@ -99,26 +146,35 @@ impl Checks {
             (Stale::Files(files), Some(checked)) => checked.files.is_disjoint(files),
             _ => false,
         };
-        let anew: Vec<PathBuf> = roots.iter().filter(|root| !is_fresh(root)).cloned().collect();
-        let checked: Vec<(PathBuf, Checked)> = anew.into_iter().map(|root| (root.clone(), self.check(&root, documents))).collect();
-        let touched: BTreeSet<PathBuf> = checked.iter().flat_map(|(_, checked)| checked.files.iter().cloned()).collect();
-        self.checked.retain(|root, _| roots.contains(root));
-        self.checked.extend(checked);
-        self.news(&touched, documents, client)
+        let source = |root: &PathBuf| (root.clone(), self.source(root, documents));
+        let sources = roots.iter().filter(|root| !is_fresh(root)).map(source).collect();
+        let versions = documents.all().map(|document| (document.uri.clone(), document.version.clone())).collect();
+        self.is_running = self.jobs.send(Job { sources, roots, versions }).is_ok();
     }
 
-    fn check(&self, root: &Path, documents: &Documents) -> Checked {
+    fn source(&self, root: &Path, documents: &Documents) -> LoadOptions {
         let name = root.display().to_string();
         let mut source = match documents.get(&name) {
             Some(document) => LoadOptions::for_text(&name, &document.text),
             None => LoadOptions::new(root),
         };
-        source.environment = self.options.environment.clone();
+        source.environment = self.environment.clone();
         source.overlay = documents.overlay();
-        let report = check::check(&source, &self.options.settings);
-        let mut files: BTreeSet<PathBuf> = report.included.iter().map(|name| real(Path::new(name))).collect();
-        files.insert(root.to_owned());
-        Checked { report, files }
+        source
+    }
+
+    /// Takes what a job has found, where one is done within `limit`. Gives what the client has to be told: for every open text that was
+    /// checked, and for other files where something is new.
+    pub fn take(&mut self, limit: Duration, documents: &Documents, client: &Client) -> Vec<Value> {
+        let Ok(done) = self.done.recv_timeout(limit) else { return Vec::new() };
+        self.is_running = false;
+        if self.stale.is_some() && self.due.is_none() {
+            self.due = Some(Instant::now());
+        }
+        let touched: BTreeSet<PathBuf> = done.checked.iter().flat_map(|(_, checked)| checked.files.iter().cloned()).collect();
+        self.checked.retain(|root, _| done.roots.contains(root));
+        self.checked.extend(done.checked);
+        self.news(&touched, &done.versions, documents, client)
     }
 
     /// Findings with the URIs of their texts.
@@ -133,7 +189,13 @@ impl Checks {
         all
     }
 
-    fn news(&mut self, touched: &BTreeSet<PathBuf>, documents: &Documents, client: &Client) -> Vec<Value> {
+    fn news(
+        &mut self,
+        touched: &BTreeSet<PathBuf>,
+        versions: &BTreeMap<String, Value>,
+        documents: &Documents,
+        client: &Client,
+    ) -> Vec<Value> {
         let mut now: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (of, found) in self.found(documents) {
             let diagnostic = diagnostic(found, client, &|name| uri(documents, name));
@@ -148,8 +210,9 @@ impl Checks {
         uris.extend(documents.all().filter(|document| is_touched(&document.path, &document.uri)).map(|document| document.uri.clone()));
         let params = |uri: String| {
             let mut params = json!({ "uri": uri, "diagnostics": now.get(&uri).cloned().unwrap_or_default() });
-            if let Some(document) = documents.get(&uri) {
-                params["version"] = document.version.clone();
+            // That of the text that was checked: it may have gone on since.
+            if let Some(version) = versions.get(&uri) {
+                params["version"] = version.clone();
             }
             params
         };
@@ -167,6 +230,14 @@ impl Checks {
         };
         self.found(documents).into_iter().filter(|(uri, found)| uri == of && touches(found)).map(|(_, found)| found).collect()
     }
+}
+
+fn check(root: &Path, source: &LoadOptions, settings: &Settings) -> Checked {
+    // A fault of the checker is on standard error, which editors keep; the next text may well be one that it can read.
+    let report = catch_unwind(AssertUnwindSafe(|| check::check(source, settings))).unwrap_or_default();
+    let mut files: BTreeSet<PathBuf> = report.included.iter().map(|name| real(Path::new(name))).collect();
+    files.insert(root.to_owned());
+    Checked { report, files }
 }
 
 /// The URI of a file that the checker names.

@@ -19,6 +19,8 @@ pub enum Next {
     Message(Message),
     /// The time that was given has come.
     Due,
+    /// Somebody has called [`Inbox::wake`].
+    Woken,
     /// No message will come any more.
     End,
 }
@@ -28,6 +30,7 @@ struct State {
     waiting: VecDeque<(Message, usize)>,
     bytes: usize,
     is_closed: bool,
+    is_woken: bool,
 }
 
 /// The queue.
@@ -72,10 +75,19 @@ impl Inbox {
         self.changed.notify_all();
     }
 
+    /// Says that something other than a message is there.
+    pub fn wake(&self) {
+        self.lock().is_woken = true;
+        self.changed.notify_all();
+    }
+
     /// The next message; `due` is a time at which something else has to be done, before any message that waits then.
     pub fn next(&self, due: Option<Instant>) -> Next {
         let mut state = self.lock();
         loop {
+            if std::mem::take(&mut state.is_woken) {
+                return Next::Woken;
+            }
             let left = due.map(|due| due.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Next::Due;

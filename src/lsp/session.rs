@@ -3,6 +3,7 @@
 use super::checks::{Checks, uri as uri_of_name};
 use super::documents::{Documents, path_of, real};
 use super::findings::{diagnostic, explanation, range as range_of};
+use super::inbox::Inbox;
 use super::message::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Message, NOT_INITIALIZED};
 use super::position::{Encoding, Lines};
 use super::project::Project;
@@ -12,10 +13,14 @@ use crate::ruby::Environment;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The command that explains a code.
 const EXPLAIN: &str = "flumen.explain";
+
+/// How long an answer about findings waits for the checker.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// What the client can take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,16 +67,16 @@ fn fault(code: i64, why: impl Into<String>) -> Fault {
 
 impl<W: Write> Session<W> {
     /// Before its first message.
-    pub fn new(output: W, options: Options) -> Session<W> {
-        Session {
+    pub fn new(output: W, options: Options, inbox: Arc<Inbox>) -> io::Result<Session<W>> {
+        Ok(Session {
             output,
             client: Client::default(),
             phase: Phase::Fresh,
             folders: Vec::new(),
             environment: options.environment.clone(),
             documents: Documents::default(),
-            checks: Checks::new(options),
-        }
+            checks: Checks::new(options, inbox)?,
+        })
     }
 
     /// When something is to be checked.
@@ -132,9 +137,8 @@ impl<W: Write> Session<W> {
         if method == "workspace/executeCommand" {
             return self.command(params);
         }
-        if matches!(method, "textDocument/codeAction" | "textDocument/hover") && self.checks.is_stale() {
-            // What the answer is about has to be what is there now. Where the client has gone, the next message says so.
-            let _ = self.check();
+        if matches!(method, "textDocument/codeAction" | "textDocument/hover") {
+            self.settle();
         }
         self.of_document(method, params)
     }
@@ -254,13 +258,28 @@ impl<W: Write> Session<W> {
         self.send(&json!({ "jsonrpc": "2.0", "id": "watch-files", "method": "client/registerCapability", "params": params }))
     }
 
-    /// Checks what has changed and tells the client what was found; never the last thing.
-    pub fn check(&mut self) -> io::Result<bool> {
+    /// Has what has changed checked.
+    pub fn check(&mut self) {
         let project = Project { documents: &self.documents, environment: &self.environment, folders: &self.folders };
-        for params in self.checks.run(&project, &self.client) {
+        self.checks.begin(&project);
+    }
+
+    /// Tells the client what was found, where that is known within `limit`.
+    pub fn tell(&mut self, limit: Duration) -> io::Result<()> {
+        for params in self.checks.take(limit, &self.documents, &self.client) {
             wire::write(&mut self.output, &message::notification("textDocument/publishDiagnostics", params))?;
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Waits a little, so that an answer about findings is about what is there now.
+    fn settle(&mut self) {
+        let end = Instant::now() + SETTLED;
+        while self.checks.is_behind() && Instant::now() < end {
+            self.check();
+            // Where the client has gone, the next message says so.
+            let _ = self.tell(end.saturating_duration_since(Instant::now()));
+        }
     }
 
     fn found_in(&self, uri: &str, range: &Value) -> Vec<&Found> {

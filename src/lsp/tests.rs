@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 150;
@@ -44,7 +45,7 @@ impl Talk {
         let sink = Sink::default();
         let environment = Environment { trusted: false, ..Environment::of_process() };
         let options = Options { settings: Settings { files: false, ..Settings::default() }, environment };
-        let mut talk = Talk { session: Session::new(sink.clone(), options), sink };
+        let mut talk = Talk { session: Session::new(sink.clone(), options, Arc::default()).expect("a thread"), sink };
         talk.ask("initialize", json!({ "capabilities": {} }));
         talk
     }
@@ -97,7 +98,8 @@ fn damaged_texts_are_answered_for_at_once_and_without_a_panic() {
         }
         let start = Instant::now();
         talk.tell("textDocument/didOpen", json!({ "textDocument": { "uri": URI, "version": 1, "text": text } }));
-        talk.session.check().expect("is written");
+        talk.session.check();
+        talk.session.tell(Duration::from_secs(10)).expect("is written");
         let lines = Lines::new(&text, Encoding::Utf16);
         for message in talk.written() {
             for diagnostic in message["params"]["diagnostics"].as_array().expect("diagnostics") {

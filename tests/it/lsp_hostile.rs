@@ -161,6 +161,20 @@ fn a_client_that_does_not_read_ends_it() {
 }
 
 #[test]
+fn what_takes_the_checker_long_keeps_nobody_waiting() {
+    let (mut client, _) = LspClient::start(None, json!({}));
+    let text: String = (0..40_000).map(|number| format!("k{number} v\n")).collect();
+    client.open(UNTITLED, &text);
+    for line in 0..5 {
+        let asked = json!({ "textDocument": { "uri": UNTITLED }, "position": { "line": line, "character": 0 } });
+        assert!(client.ask("textDocument/completion", asked)["result"].is_array());
+    }
+    assert_eq!(client.ask("shutdown", Value::Null)["result"], Value::Null);
+    client.tell("exit", Value::Null);
+    assert_eq!(client.end(), 0);
+}
+
+#[test]
 fn files_that_never_end_are_not_read() {
     let (mut client, _) = LspClient::start(None, json!({}));
     let folder = TempDir::new();
