@@ -6,6 +6,7 @@
 mod float;
 mod number;
 mod read;
+mod scan;
 mod string;
 mod text;
 mod transcode;
@@ -13,7 +14,7 @@ mod write;
 
 pub use float::{write_oj_float, write_ruby_float};
 pub use read::{Document, Engine, Unreadable, read};
-pub use text::write_text;
+pub use text::{write_text, write_text_field};
 pub use transcode::{transcode_map, transcode_value};
 pub use write::{write_record, write_value};
 

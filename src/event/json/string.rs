@@ -1,7 +1,7 @@
 //! Texts of JSON: borrowed where they hold no escape, otherwise put together in the arena.
 
 use super::read::{Engine, Stop, TextReader};
-use super::text::plain_length;
+use super::scan::plain_length;
 use bumpalo::collections::Vec as BumpVec;
 
 /// Reads the text at the cursor, which stands on the opening quote.

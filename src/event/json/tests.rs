@@ -80,6 +80,53 @@ fn text_is_escaped_wherever_it_stands() {
     }
 }
 
+/// A text in quotes, byte by byte.
+fn plainly(text: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for c in String::from_utf8_lossy(text).chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+#[test]
+fn blocks_are_written_as_single_bytes_are() {
+    let mut state = 0x0123_4567_89ab_cdef_u64;
+    let mut below = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let odd: [&[u8]; 9] = [b"\"", b"\\", b"\n", b"\x01", b"\x1f", b"\x7f", "\u{e9}".as_bytes(), "\u{1f600}".as_bytes(), b"\xff"];
+    for round in 0..30_000 {
+        let (length, every) = (if round % 100 == 0 { below(5000) } else { below(150) }, 1 + below(60));
+        let kinds = 1 + below(odd.len() as u64);
+        let mut text = Vec::new();
+        while (text.len() as u64) < length {
+            match below(every) {
+                0 => text.extend_from_slice(odd[below(kinds) as usize]),
+                other => text.push(b'a' + other as u8 % 26),
+            }
+        }
+        let key = &text[..text.len() / 3];
+        let mut out = b"[".to_vec();
+        write_text(&text, Style::Oj, &mut out);
+        write_text_field(key, &text, Style::Oj, &mut out);
+        let (written, expected) = (String::from_utf8(out).expect("UTF-8"), plainly(&text));
+        assert_eq!(written, format!("[{expected}{}:{expected},", plainly(key)));
+    }
+}
+
 #[test]
 fn what_is_no_utf8_is_replaced() {
     for (bytes, expected) in [

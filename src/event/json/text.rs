@@ -1,9 +1,8 @@
-//! Text as a JSON string: copied sixteen bytes at a time up to what has to be escaped; what is no UTF-8 is replaced.
+//! Text as a JSON string: copied in blocks up to what has to be escaped; what is no UTF-8 is replaced.
 
 use super::Style;
+use super::scan::{SLACK, copy_plain};
 
-/// The most that is written past the end of what counts, by copying whole blocks.
-const SLACK: usize = 16;
 /// Text with escapes is written in parts of so many bytes, for each of which there is room at its worst: six bytes for one.
 const PART_BYTES: usize = 1 << 10;
 const WORST_ESCAPE: usize = 6;
@@ -12,12 +11,52 @@ const WORST_ESCAPE: usize = 6;
 #[inline]
 pub fn write_text(text: &[u8], style: Style, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2 + SLACK);
-    out.push(b'"');
-    let plain = copy_plain::<true>(text, out);
+    // SAFETY: there is room for the text between two quotes and for what is copied past its end; all that is counted is written.
+    let plain = unsafe {
+        let to = out.as_mut_ptr().add(out.len());
+        to.write(b'"');
+        let plain = copy_plain::<true, true>(text, to.add(1));
+        to.add(plain + 1).write(b'"');
+        out.set_len(out.len() + 1 + plain + usize::from(plain == text.len()));
+        plain
+    };
     if plain < text.len() {
         write_rest(&text[plain..], style, out);
+        out.push(b'"');
     }
-    out.push(b'"');
+}
+
+/// Appends a field whose value is a text, and a comma.
+#[inline]
+pub fn write_text_field(key: &[u8], text: &[u8], style: Style, out: &mut Vec<u8>) {
+    const BETWEEN: &[u8; 3] = b"\":\"";
+    out.reserve(key.len() + text.len() + 6 + SLACK);
+    // SAFETY: there is room for both texts, two times three bytes around them and what is copied past the end; all that is counted is written.
+    let plain = unsafe {
+        let to = out.as_mut_ptr().add(out.len());
+        to.write(b'"');
+        if copy_plain::<true, false>(key, to.add(1)) == key.len() {
+            to.add(1 + key.len()).cast::<[u8; 3]>().write(*BETWEEN);
+            let to = to.add(1 + key.len() + BETWEEN.len());
+            let plain = copy_plain::<true, true>(text, to);
+            to.add(plain).cast::<[u8; 2]>().write(*b"\",");
+            out.set_len(out.len() + 1 + key.len() + BETWEEN.len() + plain + if plain == text.len() { 2 } else { 0 });
+            Some(plain)
+        } else {
+            None
+        }
+    };
+    match plain {
+        Some(plain) if plain == text.len() => return,
+        Some(plain) => write_rest(&text[plain..], style, out),
+        None => {
+            write_text(key, style, out);
+            out.push(b':');
+            write_text(text, style, out);
+            return out.push(b',');
+        }
+    }
+    out.extend_from_slice(b"\",");
 }
 
 /// Goes on with text that begins with what has to be escaped, or is no ASCII.
@@ -42,146 +81,125 @@ fn write_rest(text: &[u8], style: Style, out: &mut Vec<u8>) {
 
 /// Copies with escapes and gives how many bytes were read: all, or with `STOP` those before the first that is no ASCII.
 fn copy<const STOP: bool>(text: &[u8], style: Style, out: &mut Vec<u8>) -> usize {
+    let escapes = if style == Style::Oj { &LOWER } else { &UPPER };
     let mut done = 0;
     for part in text.chunks(PART_BYTES) {
         out.reserve(part.len() * WORST_ESCAPE + SLACK);
-        let mut at = 0;
-        loop {
-            at += copy_plain::<STOP>(&part[at..], out);
-            match part.get(at) {
-                None => break,
-                Some(byte) if STOP && *byte >= 0x80 => return done + at,
-                Some(byte) => write_escape(*byte, style, out),
-            }
-            at += 1;
+        // SAFETY: there is room for the part at its worst, and for what is copied past the end.
+        let (read, written) = unsafe { copy_part::<STOP>(part, escapes, out.as_mut_ptr().add(out.len())) };
+        // SAFETY: so many bytes are written.
+        unsafe { out.set_len(out.len() + written) };
+        done += read;
+        if read < part.len() {
+            break;
         }
-        done += part.len();
     }
     done
 }
 
-fn write_escape(byte: u8, style: Style, out: &mut Vec<u8>) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        0x08 => b'b',
-        0x09 => b't',
-        0x0a => b'n',
-        0x0c => b'f',
-        0x0d => b'r',
-        _ => {
-            let digits = if style == Style::Oj { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
-            let (high, low) = (digits[(byte >> 4) as usize], digits[(byte & 15) as usize]);
-            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        }
-    };
-    out.extend_from_slice(&[b'\\', short]);
-}
-
-/// Copies bytes up to the first special one and gives their number.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn copy_plain<const STOP: bool>(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || (STOP && byte >= 0x80);
-    let plain = text.iter().position(|byte| special(*byte)).unwrap_or(text.len());
-    out.extend_from_slice(&text[..plain]);
-    plain
-}
-
-/// Copies bytes up to the first special one and gives their number. `out` has room for the text and [`SLACK`] bytes more.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn copy_plain<const STOP: bool>(text: &[u8], out: &mut Vec<u8>) -> usize {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8, _mm_storeu_si128};
-    let room = out.spare_capacity_mut();
-    assert!(room.len() >= text.len() + SLACK);
-    let to = room.as_mut_ptr().cast::<u8>();
-    let mut at = 0;
-    while at < text.len() {
-        let left = text.len() - at;
-        // SAFETY: what is read ends within `text`, of which `left` bytes are left; the 16 bytes written end within the room that the
-        // assertion has made sure of, as `at` is less than the length of the text.
-        let special = unsafe {
-            let from = text.as_ptr().add(at);
-            let block = if left >= 16 { _mm_loadu_si128(from.cast::<__m128i>()) } else { last_block(from, left) };
-            _mm_storeu_si128(to.add(at).cast::<__m128i>(), block);
-            _mm_movemask_epi8(special_bytes::<STOP>(block)) as u32 | 1 << 16
-        };
-        // Behind the text a block is zero, which is special too.
-        let plain = special.trailing_zeros() as usize;
-        at += plain;
-        if plain < 16 {
-            break;
-        }
-    }
-    // SAFETY: `at` bytes of the spare room are written; a block that is not full ends with zeros, at the first of which `at` stopped.
-    unsafe { out.set_len(out.len() + at) };
-    at
-}
-
-/// The last bytes of a text, fewer than sixteen and at least one, with zeros behind them.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn last_block(from: *const u8, length: usize) -> std::arch::x86_64::__m128i {
-    // SAFETY: the caller has `length` bytes there; each read is within them.
-    let (low, high) = unsafe {
-        if length >= 8 {
-            let low = from.cast::<u64>().read_unaligned();
-            let end = from.add(length - 8).cast::<u64>().read_unaligned();
-            // Bytes that both hold fall off; a shift by 64 would be none.
-            (low, if length == 8 { 0 } else { end >> (8 * (16 - length)) })
-        } else if length >= 4 {
-            let start = u64::from(from.cast::<u32>().read_unaligned());
-            let end = u64::from(from.add(length - 4).cast::<u32>().read_unaligned());
-            (start | end << (8 * (length - 4)), 0)
-        } else {
-            let (first, middle, last) = (u64::from(*from), u64::from(*from.add(length / 2)), u64::from(*from.add(length - 1)));
-            (first | middle << (8 * (length / 2)) | last << (8 * (length - 1)), 0)
-        }
-    };
-    // SAFETY: SSE2 is part of x86-64.
-    unsafe { std::arch::x86_64::_mm_set_epi64x(high as i64, low as i64) }
-}
-
-/// How many bytes come before the first quote, backslash or control character.
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) fn plain_length(text: &[u8]) -> usize {
-    text.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\').unwrap_or(text.len())
-}
-
-/// How many bytes come before the first quote, backslash or control character.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-pub(super) fn plain_length(text: &[u8]) -> usize {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8};
-    let mut at = 0;
-    while at < text.len() {
-        let left = text.len() - at;
-        // SAFETY: what is read ends within `text`, of which `left` bytes are left.
-        let special = unsafe {
-            let from = text.as_ptr().add(at);
-            let block = if left >= 16 { _mm_loadu_si128(from.cast::<__m128i>()) } else { last_block(from, left) };
-            _mm_movemask_epi8(special_bytes::<false>(block)) as u32 | 1 << 16
-        };
-        let plain = special.trailing_zeros() as usize;
-        at += plain;
-        if plain < 16 {
-            break;
-        }
-    }
-    at
-}
-
-/// All ones where a byte of the block is special.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn special_bytes<const STOP: bool>(block: std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8};
-    // SAFETY: SSE2 is part of x86-64.
+/// How many bytes were read, and how many written.
+///
+/// # Safety
+/// There is room for six times the part and [`SLACK`] bytes more at `to`.
+unsafe fn copy_part<const STOP: bool>(part: &[u8], escapes: &Escapes, to: *mut u8) -> (usize, usize) {
+    // SAFETY: what was written is at most six times what was read, so that there is room for the rest at its worst.
     unsafe {
-        let quotes = _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8)), _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8)));
-        // Signed, bytes that are no ASCII are below the space too.
-        let control =
-            if STOP { _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)) } else { _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block) };
-        _mm_or_si128(quotes, control)
+        let (mut at, mut written) = copy_blocks::<STOP>(part, escapes, to);
+        loop {
+            let plain = copy_plain::<STOP, false>(&part[at..], to.add(written));
+            (at, written) = (at + plain, written + plain);
+            match part.get(at) {
+                Some(byte) if byte.is_ascii() => written += escapes.write(*byte, to.add(written)),
+                _ => return (at, written),
+            }
+            at += 1;
+        }
+    }
+}
+
+/// Copies whole blocks as long as there is another one behind them. All that is special in a block is found at once.
+///
+/// # Safety
+/// As for [`copy_part`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn copy_blocks<const STOP: bool>(part: &[u8], escapes: &Escapes, to: *mut u8) -> (usize, usize) {
+    use super::scan::Block;
+    let from = part.as_ptr();
+    let (mut at, mut written) = (0, 0);
+    // SAFETY: blocks that are read begin at most sixteen bytes behind `at`, and the part goes on for 32. What is written is at most six times
+    // what was read, and a block that is copied past that is followed by at least as much of the part.
+    unsafe {
+        while part.len() - at >= 32 {
+            let block = Block::load(from.add(at));
+            block.store(to.add(written));
+            let mut special = block.special::<STOP>();
+            let mut done = 0;
+            while special != 0 {
+                let place = special.trailing_zeros() as usize;
+                let byte = *from.add(at + place);
+                written += place - done;
+                if STOP && !byte.is_ascii() {
+                    return (at + place, written);
+                }
+                written += escapes.write(byte, to.add(written));
+                done = place + 1;
+                Block::load(from.add(at + done)).store(to.add(written));
+                special &= special - 1;
+            }
+            written += 16 - done;
+            at += 16;
+        }
+    }
+    (at, written)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn copy_blocks<const STOP: bool>(_: &[u8], _: &Escapes, _: *mut u8) -> (usize, usize) {
+    (0, 0)
+}
+
+/// What stands for each byte that is escaped, which all are below this.
+const ESCAPED: usize = 0x60;
+
+/// The escapes of a style: their bytes, and in the last one how many they are.
+struct Escapes([[u8; 8]; ESCAPED]);
+
+static LOWER: Escapes = Escapes::new(b"0123456789abcdef");
+static UPPER: Escapes = Escapes::new(b"0123456789ABCDEF");
+
+impl Escapes {
+    const fn new(digits: &[u8; 16]) -> Escapes {
+        let mut all = [[0; 8]; ESCAPED];
+        let mut byte = 0;
+        while byte < ESCAPED {
+            let short = match byte as u8 {
+                b'"' | b'\\' => byte as u8,
+                0x08 => b'b',
+                0x09 => b't',
+                0x0a => b'n',
+                0x0c => b'f',
+                0x0d => b'r',
+                _ => 0,
+            };
+            all[byte] = match short {
+                0 => [b'\\', b'u', b'0', b'0', digits[byte >> 4], digits[byte & 15], 0, 6],
+                short => [b'\\', short, 0, 0, 0, 0, 0, 2],
+            };
+            byte += 1;
+        }
+        Escapes(all)
+    }
+
+    /// Writes what stands for a byte and gives how long that is.
+    ///
+    /// # Safety
+    /// There is room for eight bytes at `to`.
+    #[inline(always)]
+    unsafe fn write(&self, byte: u8, to: *mut u8) -> usize {
+        let escape = self.0[byte as usize];
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[u8; 8]>().write(escape) };
+        escape[7] as usize
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The bytes come from a checked batch, whose maps have no repeated keys; they are walked with all bounds all the same.
 
-use super::write::{write_ext, write_float, write_odd_key};
-use super::{Style, write_text};
+use super::write::{end, write_ext, write_float, write_odd_key};
+use super::{Style, write_text, write_text_field};
 use crate::event::msgpack::{Head, Invalid, MAX_DEPTH, Reader, read_value};
 use bumpalo::Bump;
 
@@ -23,18 +23,29 @@ pub fn transcode_value(reader: &mut Reader<'_>, style: Style, out: &mut Vec<u8>)
 
 #[inline]
 fn map(reader: &mut Reader<'_>, count: usize, style: Style, out: &mut Vec<u8>, depth: usize) -> Result<(), Invalid> {
-    let mut before = b'{';
+    out.push(b'{');
     for _ in 0..count {
-        out.push(before);
-        before = b',';
-        key(reader, style, out)?;
-        out.push(b':');
-        value(reader, style, out, depth)?;
+        field(reader, style, out, depth)?;
     }
-    if count == 0 {
-        out.push(b'{');
+    end(b'}', count, out);
+    Ok(())
+}
+
+/// Appends a pair and a comma.
+#[inline]
+fn field(reader: &mut Reader<'_>, style: Style, out: &mut Vec<u8>, depth: usize) -> Result<(), Invalid> {
+    let start = *reader;
+    if let Some(name) = reader.usual_text() {
+        if let Some(text) = reader.usual_text() {
+            write_text_field(name, text, style, out);
+            return Ok(());
+        }
+        *reader = start;
     }
-    out.push(b'}');
+    key(reader, style, out)?;
+    out.push(b':');
+    value(reader, style, out, depth)?;
+    out.push(b',');
     Ok(())
 }
 
@@ -82,13 +93,11 @@ fn rare_value(reader: &mut Reader<'_>, head: Head, style: Style, out: &mut Vec<u
         Head::Map(count) => map(reader, count, style, out, depth + 1)?,
         Head::Array(count) => {
             out.push(b'[');
-            for at in 0..count {
-                if at > 0 {
-                    out.push(b',');
-                }
+            for _ in 0..count {
                 value(reader, style, out, depth + 1)?;
+                out.push(b',');
             }
-            out.push(b']');
+            end(b']', count, out);
         }
     }
     Ok(())

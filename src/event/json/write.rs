@@ -1,6 +1,6 @@
 //! Values and records as JSON.
 
-use super::{Style, write_oj_float, write_ruby_float, write_text};
+use super::{Style, write_oj_float, write_ruby_float, write_text, write_text_field};
 use crate::event::{Record, Value, msgpack, ruby};
 
 /// Appends a record as a JSON object.
@@ -21,13 +21,11 @@ pub fn write_value(value: &Value<'_>, style: Style, out: &mut Vec<u8>) {
         Value::Ext(kind, body) => write_ext(kind, body, out),
         Value::Array(elements) => {
             out.push(b'[');
-            for (at, element) in elements.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
+            for element in elements {
                 write_value(element, style, out);
+                out.push(b',');
             }
-            out.push(b']');
+            end(b']', elements.len(), out);
         }
         Value::Map(fields) => write_fields(fields, style, out),
     }
@@ -35,15 +33,26 @@ pub fn write_value(value: &Value<'_>, style: Style, out: &mut Vec<u8>) {
 
 fn write_fields(fields: &[(Value<'_>, Value<'_>)], style: Style, out: &mut Vec<u8>) {
     out.push(b'{');
-    for (at, (key, value)) in fields.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
+    for field in fields {
+        if let (Value::Str(key), Value::Str(text)) = field {
+            write_text_field(key, text, style, out);
+            continue;
         }
-        write_key(key, style, out);
+        write_key(&field.0, style, out);
         out.push(b':');
-        write_value(value, style, out);
+        write_value(&field.1, style, out);
+        out.push(b',');
     }
-    out.push(b'}');
+    end(b'}', fields.len(), out);
+}
+
+/// Closes a container of so many elements, behind each of which there is a comma.
+#[inline]
+pub(super) fn end(bracket: u8, count: usize, out: &mut Vec<u8>) {
+    match out.last_mut().filter(|_| count > 0) {
+        Some(comma) => *comma = bracket,
+        None => out.push(bracket),
+    }
 }
 
 /// A key: what is no text becomes one.
