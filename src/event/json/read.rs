@@ -260,13 +260,24 @@ impl<'a> TextReader<'a> {
             return Ok(());
         }
         loop {
-            match self.peek() {
-                Some(b'"') => {}
-                Some(_) => return Err(Stop::Syntax),
-                None => return Err(Stop::End),
-            }
-            let key = string::read(self)?;
+            let key = match string::plain(self) {
+                Some(key) => key,
+                None => self.rare_key()?,
+            };
             *repeated |= keys.add_one_more(key, self.bump);
+            // Most values are plain texts. They do not pass through memory on their way, where a whole value waits for its parts.
+            if let Some(text) = self.plain_value() {
+                fields.push((Value::Str(key), Value::Str(text)));
+                if self.passes_comma() {
+                    continue;
+                }
+                self.pass_space()?;
+                if self.separator(b'}')? {
+                    return Ok(());
+                }
+                self.pass_space()?;
+                continue;
+            }
             match self.field_value(depth) {
                 Ok(value) => fields.push((Value::Str(key), value)),
                 Err(Stop::End) => return Err(Stop::Partial(Value::Str(key))),
@@ -278,6 +289,42 @@ impl<'a> TextReader<'a> {
             }
             self.pass_space()?;
         }
+    }
+
+    #[cold]
+    fn rare_key(&mut self) -> Result<&'a [u8], Stop<'a>> {
+        match self.peek() {
+            Some(b'"') => string::read(self),
+            Some(_) => Err(Stop::Syntax),
+            None => Err(Stop::End),
+        }
+    }
+
+    /// The text behind a colon, where nothing but a space stands between; else the cursor stays.
+    #[inline]
+    fn plain_value(&mut self) -> Option<&'a [u8]> {
+        let colon = self.at;
+        self.at += match self.text.get(colon..)? {
+            [b':', b'"', ..] => 1,
+            [b':', b' ', b'"', ..] => 2,
+            _ => return None,
+        };
+        let text = string::plain(self);
+        if text.is_none() {
+            self.at = colon;
+        }
+        text
+    }
+
+    /// Passes a comma where the next key follows it, with nothing but a space between.
+    #[inline]
+    fn passes_comma(&mut self) -> bool {
+        match self.text.get(self.at..) {
+            Some([b',', b'"', ..]) => self.at += 1,
+            Some([b',', b' ', b'"', ..]) => self.at += 2,
+            _ => return false,
+        }
+        true
     }
 
     #[inline]

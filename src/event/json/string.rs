@@ -28,6 +28,22 @@ fn checked<'a>(reader: &TextReader<'a>, text: &'a [u8], start: usize) -> Result<
     }
 }
 
+/// The text at the cursor, which stands on the opening quote, where it is a plain one; else `None`, and the cursor stays.
+#[inline]
+pub(super) fn plain<'a>(reader: &mut TextReader<'a>) -> Option<&'a [u8]> {
+    let start = reader.at + 1;
+    if reader.engine == Engine::Yajl || reader.peek() != Some(b'"') {
+        return None;
+    }
+    let rest = &reader.text[start..];
+    let length = plain_length(rest);
+    if rest.get(length) != Some(&b'"') {
+        return None;
+    }
+    reader.at = start + length + 1;
+    Some(&rest[..length])
+}
+
 /// Goes on from `end`, where something other than the closing quote stands.
 fn read_escaped<'a>(reader: &mut TextReader<'a>, start: usize, end: usize) -> Result<&'a [u8], Stop<'a>> {
     let mut text = BumpVec::with_capacity_in((end - start) * 2 + 32, reader.bump);
