@@ -61,6 +61,11 @@ impl<'a> Record<'a> {
         self.position(key).map(|at| self.fields[at].1)
     }
 
+    /// The value of a text key, to be changed in place.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut Value<'a>> {
+        self.position(key).map(|at| &mut self.fields[at].1)
+    }
+
     /// Sets a text key.
     pub fn set(&mut self, key: &'a [u8], value: Value<'a>) {
         match self.position(key) {
@@ -74,6 +79,23 @@ impl<'a> Record<'a> {
         match self.fields.iter().position(|(k, _)| *k == key) {
             Some(at) => self.fields[at].1 = value,
             None => self.fields.push((key, value)),
+        }
+    }
+
+    /// Sets all fields of another record.
+    pub fn merge(&mut self, others: &Record<'a>) {
+        let own = self.fields.len();
+        let mut lengths = 0u64;
+        self.fields.iter().for_each(|(key, _)| lengths |= length_bit(key));
+        self.fields.reserve(others.len());
+        for (key, value) in others.fields() {
+            // The keys of the other record differ from each other already.
+            let known =
+                if lengths & length_bit(key) == 0 { None } else { self.fields[..own].iter().position(|(own, _)| same_key(own, key)) };
+            match known {
+                Some(at) => self.fields[at].1 = *value,
+                None => self.fields.push((*key, *value)),
+            }
         }
     }
 
@@ -104,5 +126,53 @@ impl<'a> Record<'a> {
 
     fn position(&self, key: &[u8]) -> Option<usize> {
         self.fields.iter().position(|(k, _)| matches!(k, Value::Str(bytes) if same(bytes, key)))
+    }
+}
+
+/// A bit for the length of a key: those of different lengths differ.
+#[inline]
+fn length_bit(key: &Value<'_>) -> u64 {
+    match key {
+        Value::Str(text) => 1 << (text.len() % 63),
+        _ => 1 << 63,
+    }
+}
+
+#[inline]
+fn same_key(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (one, other) {
+        (Value::Str(one), Value::Str(other)) => same(one, other),
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_is_setting_each_field() {
+        let bump = Bump::new();
+        let keys: [Value<'_>; 7] = [
+            Value::Str(b"a"),
+            Value::Str(b"b"),
+            Value::Str(b"container_id"),
+            Value::Str(b"container_no"),
+            Value::Int(1),
+            Value::Nil,
+            Value::Str(b""),
+        ];
+        for (ours, theirs) in (0..1u32 << keys.len()).map(|bits| (bits, bits.wrapping_mul(0x9e37) >> 3)) {
+            let record = |bits: u32, value| {
+                let mut record = Record::with_capacity(&bump, 4);
+                let chosen = keys.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+                chosen.for_each(|(_, key)| record.push(*key, Value::Int(value)));
+                record
+            };
+            let (mut merged, mut set, others) = (record(ours, 1), record(ours, 1), record(theirs, 2));
+            merged.merge(&others);
+            others.fields().iter().for_each(|(key, value)| set.set_value(*key, *value));
+            assert_eq!(merged.fields(), set.fields());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Encoding: each value in its shortest form, as Ruby's packer writes it.
 
-use crate::event::bytes::append;
+use crate::event::bytes::copy;
 use crate::event::{EventTime, Record, Value};
 
 /// nil.
@@ -44,14 +44,33 @@ pub fn write_float(number: f64, out: &mut Vec<u8>) {
 /// Text.
 #[inline]
 pub fn write_str(text: &[u8], out: &mut Vec<u8>) {
+    let length = text.len();
+    if length > 0xff {
+        return write_long_str(text, out);
+    }
+    out.reserve(length + 2);
+    // SAFETY: there is room for a head of two bytes and the text; all that is counted is written.
+    unsafe {
+        let to = out.as_mut_ptr().add(out.len());
+        let head = if length <= 0x1f {
+            to.write(0xa0 | length as u8);
+            1
+        } else {
+            to.cast::<[u8; 2]>().write([0xd9, length as u8]);
+            2
+        };
+        copy(text, to.add(head));
+        out.set_len(out.len() + head + length);
+    }
+}
+
+fn write_long_str(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 5);
     match text.len() {
-        length @ 0..=0x1f => out.push(0xa0 | length as u8),
-        length @ 0x20..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
-        length @ 0x100..=0xffff => tagged(0xda, (length as u16).to_be_bytes(), out),
+        length @ 0..=0xffff => tagged(0xda, (length as u16).to_be_bytes(), out),
         length => tagged(0xdb, (length as u32).to_be_bytes(), out),
     }
-    append(text, out);
+    out.extend_from_slice(text);
 }
 
 /// Bytes that are no text.
@@ -92,8 +111,18 @@ pub fn write_time(time: EventTime, out: &mut Vec<u8>) {
 
 /// A `[time, record]` entry.
 pub fn write_entry(time: EventTime, record: &Record<'_>, out: &mut Vec<u8>) {
-    write_array_head(2, out);
-    write_time(time, out);
+    match u32::try_from(time.sec) {
+        Ok(sec) => {
+            let mut head = [0x92, 0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            head[3..7].copy_from_slice(&sec.to_be_bytes());
+            head[7..].copy_from_slice(&time.nsec.to_be_bytes());
+            out.extend_from_slice(&head);
+        }
+        Err(_) => {
+            write_array_head(2, out);
+            write_time(time, out);
+        }
+    }
     write_record(record, out);
 }
 
