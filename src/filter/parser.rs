@@ -164,7 +164,7 @@ impl<'a> Step<'_, 'a> {
     }
 
     /// Emits the record with the parsed fields; `None` where nothing was parsed.
-    fn emit(&mut self, time: EventTime, record: Record<'a>, fields: Option<Record<'a>>) {
+    fn emit(&mut self, time: EventTime, mut record: Record<'a>, fields: Option<Record<'a>>) {
         let bump = self.scope.bump();
         let params = &self.filter.params;
         let mut fields = fields.unwrap_or_else(|| Record::with_capacity(bump, 0));
@@ -176,7 +176,11 @@ impl<'a> Step<'_, 'a> {
             fields = Record::with_capacity(bump, 1);
             fields.push(Value::text(name), value);
         }
-        let record = if params.reserve_data { merged(record, &fields) } else { fields };
+        if params.reserve_data {
+            record.merge(&fields);
+        } else {
+            record = fields;
+        }
         self.after.push(Event { time, record });
     }
 
@@ -186,7 +190,11 @@ impl<'a> Step<'_, 'a> {
             let mut name = BumpVec::with_capacity_in(prefix.len() + 32, self.scope.bump());
             name.extend_from_slice_copy(prefix.as_bytes());
             name.extend_from_slice_copy(key.as_bytes().unwrap_or_default());
-            renamed.push(Value::Str(name.into_bump_slice()), *value);
+            match key.as_bytes() {
+                Some(_) => renamed.push(Value::Str(name.into_bump_slice()), *value),
+                // All that are no texts have the prefix for their name.
+                None => renamed.set(name.into_bump_slice(), *value),
+            }
         }
         renamed
     }
@@ -196,18 +204,6 @@ impl<'a> Step<'_, 'a> {
             self.scope.reject(Rejected { tag: self.tag.clone(), time: event.time, record: event.record, class, message });
         }
     }
-}
-
-/// The record with these fields set in it.
-fn merged<'a>(mut record: Record<'a>, fields: &Record<'a>) -> Record<'a> {
-    record.reserve(fields.len());
-    for (key, value) in fields.fields() {
-        match key {
-            Value::Str(name) => record.set(name, *value),
-            other => record.set_value(*other, *value),
-        }
-    }
-    record
 }
 
 fn is_invalid_text(result: &Result<(), ParseError>) -> bool {

@@ -81,7 +81,10 @@ impl Base {
                 let kind = definition.split(':').next().unwrap_or_default();
                 refuse(format!("unknown value conversion for key:'{field}', type:'{kind}'"))
             })?;
-            conversions.push((field, conversion));
+            // Of several for a field the first counts.
+            if conversions.iter().all(|(known, _)| *known != field) {
+                conversions.push((field, conversion));
+            }
         }
         Ok(Base {
             time_key: params.time_key.or_else(|| defaults.time_key.map(str::to_owned)),
@@ -145,19 +148,17 @@ impl Base {
 
     /// Applies what makes texts nil, and the conversions.
     pub fn convert<'a>(&self, scope: &Scope<'a>, record: &mut Record<'a>) {
-        if self.conversions.is_empty() && self.null_value_pattern.is_none() && !self.null_empty_string {
-            return;
+        if self.null_value_pattern.is_some() || self.null_empty_string {
+            for (_, value) in record.fields_mut() {
+                if value.as_bytes().is_some_and(|text| self.is_like_null(text)) {
+                    *value = Value::Nil;
+                }
+            }
         }
-        for (key, value) in record.fields_mut() {
-            if matches!(value, Value::Nil | Value::Bool(false)) {
-                continue;
-            }
-            if value.as_bytes().is_some_and(|text| self.is_like_null(text)) {
-                *value = Value::Nil;
-                continue;
-            }
-            let conversion = self.conversions.iter().find(|(name, _)| key.as_bytes() == Some(name.as_bytes()));
-            if let Some((_, conversion)) = conversion {
+        for (name, conversion) in &self.conversions {
+            if let Some(value) = record.get_mut(name.as_bytes())
+                && !matches!(value, Value::Nil | Value::Bool(false))
+            {
                 *value = conversion.apply(scope, *value);
             }
         }
