@@ -11,7 +11,7 @@ use super::index::Dated;
 use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
 use crate::buffer::names::Names;
-use crate::event::json::{Style, transcode_value, write_text};
+use crate::event::json::{Style, transcode_value, write_text, write_text_field};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
 use crate::event::{EventTime, Record, Value};
 use bumpalo::Bump;
@@ -22,6 +22,10 @@ use std::ops::Range;
 const ROOM_AN_EVENT: usize = 160;
 /// Room for the first events of a body that may stay small.
 const LEAST_ROOM: usize = 1 << 10;
+/// Room for the event that makes a body full.
+const ROOM_BEYOND: usize = 64 << 10;
+/// What an event takes of a body where it takes little, so that there is room for what is noted of each.
+const LEAST_EVENT_BYTES: usize = 128;
 const TIMESTAMP: &[u8] = b"@timestamp";
 
 /// One event in a body.
@@ -66,7 +70,7 @@ pub enum Trouble {
     Time(Vec<u8>),
 }
 
-/// What a chunk comes to.
+/// What the next part of a chunk comes to.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The requests, in order.
@@ -79,30 +83,53 @@ pub struct Plan {
     pub unreadable: Option<usize>,
 }
 
-/// Makes the bodies for a chunk. One that is larger than `threshold` is not added to.
-pub fn plan(site: &Site<'_>, chunk: &Chunk, dated: Dated, threshold: Option<u64>, blocks: &Blocks) -> Plan {
-    let mut writer = Writer {
-        site,
-        entries: &chunk.bytes,
-        records: chunk.records,
-        blocks,
-        dated,
-        looks: Looks::default(),
-        threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-        stamps: Stamps::new(&site.rules.zone, site.rules.precision, b"\"@timestamp\":\"", [b"\"", tail(site).as_slice()].concat()),
-        tail: tail(site),
-        action: Vec::new(),
-        names: site.rules.generate_id.then(|| Names::new(chunk)),
-        name: String::new(),
-        last_second: None,
-        plan: Plan::default(),
-        open: HashMap::new(),
-        current: 0,
-        bump: Bump::new(),
-    };
-    writer.run();
-    writer.plan.bodies.retain(|body| !body.ops.is_empty());
-    writer.plan
+/// Makes the bodies for a chunk, a part of it after another: the memory of a body that is sent serves the next one while it is still in the
+/// processor's cache. A body that is larger than `threshold` is not added to.
+pub struct Planner<'s>(Writer<'s>);
+
+impl<'s> Planner<'s> {
+    /// At the beginning of a chunk.
+    pub fn new(site: &'s Site<'s>, chunk: &'s Chunk, dated: Dated, threshold: Option<u64>, blocks: &'s Blocks) -> Planner<'s> {
+        let tail = tail(site);
+        Planner(Writer {
+            site,
+            reader: Reader::new(&chunk.bytes),
+            events: chunk.records.min(chunk.bytes.len()),
+            blocks,
+            dated,
+            looks: Looks::default(),
+            threshold: threshold.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            stamps: Stamps::new(&site.rules.zone, site.rules.precision, b"\"@timestamp\":\"", [b"\"", tail.as_slice()].concat()),
+            tail,
+            action: Vec::new(),
+            names: site.rules.generate_id.then(|| Names::new(chunk)),
+            name: String::new(),
+            last_second: None,
+            plan: Plan::default(),
+            open: HashMap::new(),
+            current: 0,
+            bump: Bump::new(),
+        })
+    }
+
+    /// What comes next; `None` at the end of the chunk, and behind what cannot be read.
+    pub fn next(&mut self) -> Option<Plan> {
+        let Planner(writer) = self;
+        if writer.reader.is_at_end() || writer.plan.unreadable.is_some() {
+            return None;
+        }
+        writer.run();
+        writer.open.clear();
+        let unreadable = writer.plan.unreadable;
+        let mut plan = std::mem::replace(&mut writer.plan, Plan { unreadable, ..Plan::default() });
+        plan.bodies.retain(|body| !body.ops.is_empty());
+        Some(plan)
+    }
+
+    /// Where in the chunk that begins which has not been looked at yet.
+    pub fn position(&self) -> usize {
+        self.0.reader.position()
+    }
 }
 
 /// What ends each document on the usual way, behind its other fields: the tag's field.
@@ -137,8 +164,9 @@ fn write_action_with_id(action: &[u8], id: &str, out: &mut Vec<u8>) {
 
 struct Writer<'s> {
     site: &'s Site<'s>,
-    entries: &'s [u8],
-    records: usize,
+    reader: Reader<'s>,
+    /// How many events are left at most.
+    events: usize,
     blocks: &'s Blocks,
     dated: Dated,
     looks: Looks,
@@ -158,34 +186,41 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
+    /// Makes bodies up to the end of the chunk, or until the one body is full.
     fn run(&mut self) {
         let plain = self.site.dynamic.is_none() && self.site.rules.are_plain();
         let fixed = plain && !self.site.rules.logstash;
-        let room = self.entries.len() + self.records.min(self.entries.len()) * ROOM_AN_EVENT + LEAST_ROOM;
-        self.begin_body(None, room.min(self.threshold.saturating_add(LEAST_ROOM)));
+        let room = self.reader.remaining() + self.events * ROOM_AN_EVENT + LEAST_ROOM;
+        self.begin_body(None, room.min(self.threshold.saturating_add(ROOM_BEYOND)));
         if fixed {
             self.turn_to(self.site.index_name.to_owned());
         }
-        let mut reader = Reader::new(self.entries);
-        while !reader.is_at_end() {
-            let entry = reader.position();
+        while !self.reader.is_at_end() {
+            if !self.site.rules.index_in_url && self.is_full() {
+                return;
+            }
+            let entry = self.reader.position();
             if let Some(names) = &mut self.names {
                 names.write(entry, &mut self.name);
             }
             self.split_if_full();
+            self.events = self.events.saturating_sub(1);
+            let mut reader = self.reader;
             if plain && self.plain_entry(&mut reader) == Ok(true) {
+                self.reader = reader;
                 let body = &mut self.plan.bodies[self.current];
                 body.ops.push(Op { entry, entry_end: reader.position(), body_end: body.bytes.len() });
                 continue;
             }
             let body = self.body();
             body.bytes.truncate(body.ops.last().map_or(0, |op| op.body_end));
-            let mut rest = Entries::new(&self.entries[entry..]);
+            let entries = self.reader.bytes();
+            let mut rest = Entries::new(&entries[entry..]);
             let Some(Ok(found)) = rest.next() else {
                 self.plan.unreadable = Some(entry);
                 return;
             };
-            reader = Reader::starting_at(self.entries, entry + found.whole.len());
+            self.reader = Reader::starting_at(entries, entry + found.whole.len());
             self.general_entry(entry, found);
             if fixed {
                 self.turn_to(self.site.index_name.to_owned());
@@ -199,14 +234,18 @@ impl Writer<'_> {
 
     fn begin_body(&mut self, index: Option<String>, room: usize) {
         self.current = self.plan.bodies.len();
-        let ops = Vec::with_capacity(if self.plan.bodies.is_empty() { self.records.min(self.entries.len()) } else { 0 });
+        let ops = Vec::with_capacity(if self.plan.bodies.is_empty() { self.events.min(room / LEAST_EVENT_BYTES) } else { 0 });
         self.plan.bodies.push(Body { index, bytes: self.blocks.take(room), ops });
     }
 
+    fn is_full(&self) -> bool {
+        self.plan.bodies[self.current].bytes.len() > self.threshold
+    }
+
+    /// Begins another body for the index at hand, where paths name the index and this one's body is full.
     fn split_if_full(&mut self) {
-        let body = &self.plan.bodies[self.current];
-        if body.bytes.len() > self.threshold {
-            let index = body.index.clone();
+        if self.is_full() {
+            let index = self.plan.bodies[self.current].index.clone();
             if let Some(index) = &index {
                 self.open.insert(index.clone(), self.plan.bodies.len());
             }
@@ -263,13 +302,15 @@ impl Writer<'_> {
             if (rules.timestamps && key == TIMESTAMP) || (rules.tag_key.is_some() && key == tag_key) {
                 return Ok(false);
             }
-            write_text(key, Style::Oj, out);
-            out.push(b':');
             match reader.usual_text() {
-                Some(text) => write_text(text, Style::Oj, out),
-                None => transcode_value(reader, Style::Oj, out)?,
+                Some(text) => write_text_field(key, text, Style::Oj, out),
+                None => {
+                    write_text(key, Style::Oj, out);
+                    out.push(b':');
+                    transcode_value(reader, Style::Oj, out)?;
+                    out.push(b',');
+                }
             }
-            out.push(b',');
         }
         if rules.timestamps {
             out.extend_from_slice(self.stamps.text(time));

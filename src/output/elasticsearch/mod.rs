@@ -27,12 +27,12 @@ pub use dynamic::SECTION as DYNAMIC;
 pub use params::Params;
 
 use super::{BufferedOutput, Output, WriteError};
-use crate::buffer::{Chunk, Defaults};
+use crate::buffer::{Chunk, Defaults, entries};
 use crate::config::{Diagnostics, Element, Refused};
 use crate::net::http::Failure;
 use crate::plugin::{BoxFuture, Context, Emitter};
 use blocks::Blocks;
-use bulk::{Op, Plan, Problem, Trouble};
+use bulk::{Op, Planner, Problem, Trouble};
 use cluster::Cluster;
 use document::Site;
 use dynamic::Dynamic;
@@ -101,8 +101,9 @@ impl Bodies {
         let Bodies(search) = self;
         let texts = search.texts(chunk);
         let site = search.site(chunk, &texts, Dialect::assumed(search.settings.product, search.settings.default_major));
-        let plan = bulk::plan(&site, chunk, search.dated(&texts), search.settings.threshold, &search.blocks);
-        plan.bodies.into_iter().map(|body| search.blocks.lend(body.bytes)).collect()
+        let mut planner = Planner::new(&site, chunk, search.dated(&texts), search.settings.threshold, &search.blocks);
+        let plans = std::iter::from_fn(|| planner.next());
+        plans.flat_map(|plan| plan.bodies).map(|body| search.blocks.lend(body.bytes)).collect()
     }
 }
 
@@ -189,11 +190,6 @@ impl Search {
         let dialect = self.dialect(&cluster).await?;
         let texts = self.texts(chunk);
         let site = self.site(chunk, &texts, dialect);
-        let Plan { bodies, mut problems, dropped, unreadable } =
-            bulk::plan(&site, chunk, self.dated(&texts), self.portion.limit(self.settings.threshold), &self.blocks);
-        if let Some(at) = unreadable {
-            return Err(WriteError::Unrecoverable(anyhow::anyhow!("byte {at} of the chunk begins no event that can be read")));
-        }
         let (content, accept) = dialect.media_types();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content);
@@ -208,8 +204,27 @@ impl Search {
             portion: &self.portion,
         };
         let mut outcome = Outcome::default();
-        for body in bodies {
-            sender.send(body, &mut outcome).await;
+        let (mut problems, mut dropped, mut taken) = (Vec::new(), 0, 0);
+        let mut planner = Planner::new(&site, chunk, self.dated(&texts), self.portion.limit(self.settings.threshold), &self.blocks);
+        while let Some(plan) = planner.next() {
+            if let Some(at) = plan.unreadable {
+                let reason = anyhow::anyhow!("byte {at} of the chunk begins no event that can be read");
+                if taken == 0 {
+                    return Err(WriteError::Unrecoverable(reason));
+                }
+                // The rest comes again without what came before, and is given up then.
+                outcome.reason.get_or_insert(reason);
+                break;
+            }
+            problems.extend(plan.problems);
+            dropped += plan.dropped;
+            for body in plan.bodies {
+                sender.send(body, &mut outcome).await;
+            }
+            taken = planner.position();
+            if outcome.stopped {
+                break;
+            }
         }
         let class = report::rejected_class(self.settings.product);
         let rejected =
@@ -228,8 +243,15 @@ impl Search {
         match outcome.reason {
             None => Ok(()),
             Some(reason) => {
-                let records = outcome.later.len();
-                Err(WriteError::Partial { remaining: ranges_of(outcome.later), records, reason })
+                let rest = taken..chunk.bytes.len();
+                let records = outcome.later.len() + chunk.records.saturating_sub(entries::count(&chunk.bytes[..taken]));
+                let mut remaining = ranges_of(outcome.later);
+                match remaining.last_mut() {
+                    Some(last) if last.end == rest.start => last.end = rest.end,
+                    _ if rest.is_empty() => {}
+                    _ => remaining.push(rest),
+                }
+                Err(WriteError::Partial { remaining, records, reason })
             }
         }
     }

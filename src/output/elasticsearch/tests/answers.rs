@@ -250,6 +250,19 @@ fn a_chunk_that_cannot_be_read_is_given_up_whole() {
 }
 
 #[test]
+fn what_cannot_be_read_is_left_where_the_events_before_it_are_stored_already() {
+    let server = Server::start([]);
+    let mut torn = chunk("t", &THREE);
+    torn.bytes.pop();
+    let Err(WriteError::Partial { remaining, records, .. }) = bench(&server, "bulk_message_request_threshold 0").write(&torn) else {
+        panic!("not partial")
+    };
+    let rest = chunk("", &THREE[2..]).bytes;
+    assert_eq!((records, rest_of(&torn, &remaining)), (1, rest[..rest.len() - 1].to_vec()));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
 fn the_server_is_asked_what_it_is() {
     for (reply, kind) in [
         (identity("6.8.1", None), r#","_type":"doc""#),

@@ -1,7 +1,7 @@
 //! What documents look like.
 
 use super::{Bench, chunk};
-use crate::output::elasticsearch::bulk::{Plan, Trouble, plan};
+use crate::output::elasticsearch::bulk::{Plan, Planner, Trouble};
 use crate::output::elasticsearch::version::{Dialect, Product};
 
 fn planned(product: Product, major: u32, params: &str, events: &[(i64, &str)]) -> Plan {
@@ -9,11 +9,18 @@ fn planned(product: Product, major: u32, params: &str, events: &[(i64, &str)]) -
     let chunk = chunk("app.web", events);
     let texts = bench.search.texts(&chunk);
     let site = bench.search.site(&chunk, &texts, Dialect::assumed(product, major));
-    let plan = plan(&site, &chunk, bench.search.dated(&texts), bench.search.settings.threshold, &bench.search.blocks);
-    for body in &plan.bodies {
-        assert_eq!(body.ops.last().map(|op| op.body_end), Some(body.bytes.len()));
+    let mut planner = Planner::new(&site, &chunk, bench.search.dated(&texts), bench.search.settings.threshold, &bench.search.blocks);
+    let mut whole = Plan::default();
+    while let Some(plan) = planner.next() {
+        for body in &plan.bodies {
+            assert_eq!(body.ops.last().map(|op| op.body_end), Some(body.bytes.len()));
+        }
+        whole.bodies.extend(plan.bodies);
+        whole.problems.extend(plan.problems);
+        whole.dropped += plan.dropped;
+        whole.unreadable = whole.unreadable.or(plan.unreadable);
     }
-    plan
+    whole
 }
 
 fn lines(params: &str, events: &[(i64, &str)]) -> Vec<String> {
@@ -208,14 +215,13 @@ fn types_depend_on_the_version() {
 
 #[test]
 fn odd_keys_and_bytes_do_no_harm() {
-    use super::super::bulk;
     let bench = Bench::new("index_name i");
     let mut chunk = chunk("t", &[]);
     // [0, {1: "a\xff"}], [0, {"b": bin}], what is no event, and a torn end.
     chunk.bytes = b"\x92\x00\x81\x01\xa2a\xff\x92\x00\x81\xa1b\xc4\x01c\x92\x00\xc0\x92\x00\x81\xa1".to_vec();
     let texts = bench.search.texts(&chunk);
     let site = bench.search.site(&chunk, &texts, Dialect::assumed(Product::Elasticsearch, 8));
-    let plan = bulk::plan(&site, &chunk, bench.search.dated(&texts), None, &bench.search.blocks);
+    let plan = Planner::new(&site, &chunk, bench.search.dated(&texts), None, &bench.search.blocks).next().unwrap();
     let body = String::from_utf8(plan.bodies[0].bytes.clone()).unwrap();
     let documents: Vec<&str> = body.lines().skip(1).step_by(2).collect();
     assert_eq!(plan.unreadable, Some(18));
