@@ -10,10 +10,12 @@ use std::sync::Arc;
 /// Frames of one chunk that follow each other become one, up to this size: a fault of the disk costs no more than that.
 const MERGED_BYTES: usize = 64 << 10;
 
-/// Memory of so many blocks is kept for the next ones while there is something to write: one is filled while another is written.
-const SPARE_BLOCKS: usize = 2;
+/// A block takes no more frames once it is so long: its memory is had at once, and used again for another.
+const BLOCK_BYTES: usize = 256 << 10;
+/// Memory of so many blocks is kept for the next ones while there is something to write: some are filled while others are written.
+const SPARE_BLOCKS: usize = 8;
 /// A block that grew past this is given back rather than kept.
-const SPARE_BLOCK_BYTES: usize = 2 << 20;
+const SPARE_BLOCK_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// Bytes of a segment, from a place on.
 #[derive(Debug)]
@@ -162,7 +164,7 @@ impl Tail {
         let Some((name, length)) = self.current.as_mut() else {
             unreachable!("the log turns to a segment before it appends");
         };
-        let follows = self.filling.last().is_some_and(|block| block.segment == *name);
+        let follows = self.filling.last().is_some_and(|block| block.segment == *name && block.bytes.len() < BLOCK_BYTES);
         if !follows {
             self.filling.push(Block { segment: *name, start: *length, bytes: self.spare.pop().unwrap_or_default() });
         }
