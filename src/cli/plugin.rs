@@ -1,5 +1,7 @@
 //! `flumen plugin [NAME]`: what plugins take, from their declarations: as text, Markdown or JSON.
 
+mod summary;
+
 use super::EXIT_CONFIG;
 use crate::config::Section;
 use crate::manual::{Entry, doc, entries, flat, known_tables, multiplicity, remarks, rows, type_name};
@@ -14,11 +16,11 @@ pub const HELP: &str = "usage: flumen plugin [options] [NAME|KIND]...
 Prints what plugins and shared sections take: parameters, types, defaults, an example, and where Flumen differs from Fluentd. KIND is input, filter,
 parser, formatter, output or section. Without a name: everything.
 
-  -f, --format text|markdown|json
-                            how it is printed (default: text)
+  -f, --format text|markdown|json|summary
+                            how it is printed (default: text); summary is one table of the names of all parameters
 ";
 
-const FORMATS: [&str; 3] = ["text", "markdown", "json"];
+const FORMATS: [&str; 4] = ["text", "markdown", "json", "summary"];
 
 /// The head of the Markdown page.
 const HEAD: &str = "# Plugins and their parameters
@@ -91,6 +93,7 @@ fn render(entries: &[Entry], format: &str) -> String {
     match format {
         "json" => format!("{:#}\n", Value::Array(entries.iter().map(as_json).collect())),
         "markdown" => markdown(entries),
+        "summary" => summary::summary(entries),
         _ => entries.iter().map(as_text).collect::<Vec<_>>().join("\n"),
     }
 }

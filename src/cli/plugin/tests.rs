@@ -128,6 +128,16 @@ fn plugins_are_chosen_by_kind_and_name() {
     assert!(page.contains("### parser `regexp`") && !page.contains("## Outputs"), "{page}");
     assert!(chosen(&["nosuch"]).unwrap_err().contains("there is no plugin 'nosuch'"));
     assert!(chosen(&["kafka2"]).unwrap_err().contains("fluent-plugin-kafka"));
-    assert!(chosen(&["--format", "xml"]).unwrap_err().contains("expected text, markdown, json"));
+    assert!(chosen(&["--format", "xml"]).unwrap_err().contains("expected text, markdown, json, summary"));
     assert!(chosen(&["--colour"]).unwrap_err().contains("invalid option: --colour"));
+}
+
+#[test]
+fn the_readme_has_the_table_of_all_parameters() {
+    let readme = include_str!("../../../README.md");
+    let table = summary::summary(&entries());
+    assert!(readme.contains(&table), "the table of the README is old: flumen plugin --format summary prints it");
+    for part in ["| input `forward` | `port`", "`<security>` (`self_hostname`", "| `reuse_record` |", "| output `relabel` |"] {
+        assert!(table.contains(part), "{part} is not in the table");
+    }
 }
