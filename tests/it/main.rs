@@ -9,6 +9,7 @@ mod buffer_tool;
 mod cases;
 mod cat;
 mod check;
+mod check_speed;
 mod cli;
 mod corpus;
 mod crash;
