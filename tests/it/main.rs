@@ -29,6 +29,7 @@ mod lsp;
 mod lsp_hostile;
 mod manual;
 mod patterns;
+mod picture;
 mod reload;
 mod replay;
 mod routing;

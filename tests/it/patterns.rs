@@ -34,7 +34,7 @@ fn a_line_that_does_not_match_says_how_far_the_pattern_gets() {
     let (code, out, _) = flumen(&["grok", "^%{IP:ip} %{WORD:verb} %{INT:n}"], "1.2.3.4 GET 12\n1.2.3.4 GET \u{1b}é\n".as_bytes());
     assert_eq!(code, 1);
     let expected =
-        "2: does not match: 1.2.3.4 GET \u{fffd}é\n  fits:      ^%{IP:ip} %{WORD:verb} \n  stops at:  %{INT:n}\n  column 13: \u{fffd}é\n";
+        "2: does not match: 1.2.3.4 GET \u{fffd}é\n  fits:      '^%{IP:ip} %{WORD:verb} '\n  stops at:  %{INT:n}\n  column 13: \u{fffd}é\n";
     assert!(out.starts_with("1: matches") && out.ends_with(expected), "{out}");
     let (code, out, _) = flumen(&["regex", r"/^(?<a>\w+)=(?<b>\d+);/i"], b"ab=12");
     assert_eq!(code, 1);

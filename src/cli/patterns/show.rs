@@ -65,13 +65,13 @@ impl Look {
             }
         }
         if let Some(stop) = answer.stop {
-            let leading = if stop.leading.is_empty() { "nothing of the pattern" } else { &stop.leading };
+            let leading = if stop.leading.is_empty() { "nothing of the pattern".to_owned() } else { quoted(&stop.leading) };
             let before = String::from_utf8_lossy(answer.text.get(..stop.at).unwrap_or_default()).chars().count();
             let rest = shown(answer.text.get(stop.at..).unwrap_or_default());
             let rest = if rest.is_empty() { "the end of the line".to_owned() } else { rest };
             text.push_str(&format!("  fits:      {green}{leading}{end}\n"));
-            text.push_str(&format!("  stops at:  {red}{}{end}\n", stop.next));
-            text.push_str(&format!("  column {}: {rest}\n", before + 1));
+            text.push_str(&format!("  stops at:  {red}{}{end}\n", quoted(&stop.next)));
+            text.push_str(&format!("  column {}: {}\n", before + 1, quoted(&rest)));
         }
         text
     }
@@ -113,6 +113,11 @@ impl Look {
         out.extend_from_slice(b"}\n");
         out
     }
+}
+
+/// Text with blanks at its ends, which would not be seen, in quotes.
+fn quoted(text: &str) -> String {
+    if text.trim() == text { text.to_owned() } else { format!("'{text}'") }
 }
 
 /// The beginning of a line, so that a terminal is not told anything by it.
