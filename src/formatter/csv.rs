@@ -44,12 +44,19 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Formatt
 
 impl Formatter for Csv {
     fn format<'a>(&self, _scope: &Scope<'a>, _tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let begin = out.len();
         for (number, field) in self.fields.iter().enumerate() {
             if number > 0 {
                 out.extend_from_slice(self.delimiter.as_bytes());
             }
             let start = out.len();
-            let value = field.get(&event.record);
+            let value = match field.dig(&event.record) {
+                Ok(value) => value,
+                Err(message) => {
+                    out.truncate(begin);
+                    return Err(FormatError { class: "TypeError", message });
+                }
+            };
             value.iter().for_each(|value| ruby::to_s(value, out));
             let is_text = value.is_some_and(|value| value != Value::Nil);
             if self.force_quotes || self.needs_quotes(&out[start..], is_text) {
@@ -82,4 +89,28 @@ fn quote(out: &mut Vec<u8>, start: usize) {
         out.push(byte);
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::json::{Document, Engine, read};
+    use crate::event::{EventTime, Scratch};
+
+    #[test]
+    fn a_field_within_something_that_has_no_fields_is_an_error() {
+        let fields = ["a", "$.n.m"].map(|field| Accessor::parse(field).unwrap()).into();
+        let csv = Csv { fields, delimiter: "|".to_owned(), force_quotes: false, newline: b"\n" };
+        let scratch = Scratch::take();
+        let scope = scratch.scope();
+        let mut out = b"before ".to_vec();
+        let mut format = |record: &str| {
+            let Ok(Document::Record(record)) = read(scope.bump(), scope.text(record).as_bytes(), Engine::Json) else { panic!("{record}") };
+            let result = csv.format(&scope, &Tag::new("t"), &Event { time: EventTime::from_secs(1), record }, &mut out);
+            (String::from_utf8(std::mem::replace(&mut out, b"before ".to_vec())).unwrap(), result.err().map(|error| error.message))
+        };
+        assert_eq!(format(r#"{"a":"x|y","n":{"m":1}}"#), ("before \"x|y\"|1\n".to_owned(), None));
+        assert_eq!(format(r#"{"a":"","n":{}}"#), ("before \"\"|\n".to_owned(), None));
+        assert_eq!(format(r#"{"a":1,"n":1.5}"#), ("before ".to_owned(), Some("Float does not have #dig method".to_owned())));
+    }
 }
