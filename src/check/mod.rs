@@ -6,6 +6,7 @@
 mod buffers;
 pub mod cases;
 pub mod codes;
+pub mod convert;
 mod duplicates;
 pub mod explain;
 mod files;

@@ -2,7 +2,7 @@
 //!
 //! The options of a subcommand are read from the text that its own `--help` prints, so that no other list of them can be out of date.
 
-use super::{buffer, cat, check, explain, fmt, health, lsp, manual, options, patterns, plugin, reload, replay, test};
+use super::{buffer, cat, check, convert, explain, fmt, health, lsp, manual, options, patterns, plugin, reload, replay, test};
 use std::process::ExitCode;
 
 /// What stands behind the options of a subcommand.
@@ -48,6 +48,7 @@ pub static COMMANDS: &[Command] = &[
     Command { name: "check", synopsis: "[FILE|DIR]...", about: "say all that is wrong, or hardly meant, in configurations; run nothing", help: check::HELP, operand: Operand::Files, run: check::run },
     Command { name: "explain", synopsis: "-c FILE TAG", about: "the way of an event; or the configuration as a picture", help: explain::HELP, operand: Operand::Text, run: explain::run },
     Command { name: "test", synopsis: "-c FILE CASES...", about: "try a configuration on cases: what goes in, what is to come out", help: test::HELP, operand: Operand::Files, run: test::run },
+    Command { name: "convert", synopsis: "--to v1|yaml|v0 [FILE|-]", about: "old forms in modern ones, or in another language", help: convert::HELP, operand: Operand::Files, run: convert::run },
     Command { name: "fmt", synopsis: "[--check | --write] [FILE|DIR|-]...", about: "configurations in their canonical layout", help: fmt::HELP, operand: Operand::Files, run: fmt::run },
     Command { name: "grok", synopsis: "PATTERN [FILE]", about: "try a grok pattern on lines", help: patterns::GROK_HELP, operand: Operand::Files, run: patterns::grok },
     Command { name: "regex", synopsis: "EXPRESSION [FILE]", about: "try a Ruby regular expression on lines", help: patterns::REGEX_HELP, operand: Operand::Files, run: patterns::regex },

@@ -5,6 +5,7 @@ mod buffer;
 mod cat;
 mod check;
 mod commands;
+mod convert;
 mod daemon;
 mod explain;
 mod fmt;

@@ -42,6 +42,7 @@ pub use element::{Element, Param, ParamValue};
 pub use glob::glob;
 pub use include::included_files;
 pub use json::Json;
+pub use lexer::code_stop;
 pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
 pub use load::{FileType, LoadOptions, load, load_despite_faults, load_for_workers};
 pub use overlay::Overlay;
@@ -52,3 +53,4 @@ pub use system::{
 };
 pub use unused::warn_unused;
 pub use variables::{shown_params, variables};
+pub use yaml::plain_yaml;

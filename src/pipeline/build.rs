@@ -169,7 +169,7 @@ fn build_worker(worker: &Worker<'_>, ground: Ground<'_>, keeper: Keeper, pipelin
 }
 
 /// Moves the flat parameters of version 0.12 to their sections.
-fn convert_old_parameters(root: &mut Element, diagnostics: &Diagnostics) {
+pub fn convert_old_parameters(root: &mut Element, diagnostics: &Diagnostics) {
     let tables = Tables {
         input: &|name| known::row(INPUTS, &input::KNOWN, name),
         filter: &|name| known::row(FILTERS, &filter::KNOWN, name),

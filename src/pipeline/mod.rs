@@ -22,7 +22,7 @@ mod watched;
 mod workers;
 
 pub use aides::allow as allow_aides;
-pub use build::{build, build_workers};
+pub use build::{build, build_workers, convert_old_parameters};
 pub use catch::{Catcher, Caught, End, Fate};
 pub use identity::Predecessor;
 pub use in_memory::keep_in_memory;

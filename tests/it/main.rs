@@ -11,6 +11,7 @@ mod cat;
 mod check;
 mod check_speed;
 mod cli;
+mod convert;
 mod corpus;
 mod crash;
 mod docker;

@@ -12,7 +12,7 @@ mod read;
 pub mod render;
 mod run;
 mod update;
-mod yaml;
+pub(super) mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,14 @@ pub(super) struct Yaml<'a> {
     files: usize,
 }
 
+/// The text of an unquoted scalar, as a parameter gets it; `None` for nothing.
+pub fn plain_yaml(text: &str) -> Option<String> {
+    match scalar::resolve(text) {
+        scalar::Scalar::Null => None,
+        scalar => Some(scalar.text()),
+    }
+}
+
 /// Reads a YAML text into `root`. `name` is what messages call it, `dir` what its includes are relative to.
 pub(super) fn read(name: &str, text: &str, dir: &Path, options: &LoadOptions, diagnostics: &Diagnostics, root: &mut Element) {
     let reading = vec![Path::new(name).canonicalize().unwrap_or_default()];
