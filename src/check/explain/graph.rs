@@ -25,8 +25,13 @@ struct Node {
 enum Shape {
     Source,
     Filter,
+    /// An output that only sends events on.
+    Way,
     Output,
 }
+
+/// What stands at the way of events that a <match> is not for.
+const OTHER_TAGS: &str = "other tags";
 
 /// What is drawn.
 #[derive(Default)]
@@ -57,6 +62,15 @@ pub fn graph(plan: &Plan, picture: Picture) -> String {
     }
 }
 
+fn shape_of(element: &Element) -> Shape {
+    match kind_of(element) {
+        _ if element.name == "filter" => Shape::Filter,
+        "relabel" | "copy" | "roundrobin" | "rewrite_tag_filter" | "record_modifier" | "label_router" | "detect_exceptions"
+        | "record_reformer" => Shape::Way,
+        _ => Shape::Output,
+    }
+}
+
 /// The type, and what tells one from another.
 fn words(element: &Element) -> Vec<String> {
     let id = text_of(element, "@id").map(|id| format!("@id {id}"));
@@ -78,18 +92,16 @@ impl Drawing {
     fn router(&mut self, name: &str, rules: &[&Element]) {
         let mut last: Option<usize> = None;
         for rule in rules {
-            let shape = if rule.name == "filter" { Shape::Filter } else { Shape::Output };
+            let shape = shape_of(rule);
             let at = self.node(name, words(rule), shape);
             match last {
                 None => self.routers.push((name.to_owned(), at)),
-                Some(last) => self.edges.push((
-                    last,
-                    at,
-                    if self.nodes[last].shape == Shape::Output { "other tags".to_owned() } else { String::new() },
-                )),
+                Some(last) => {
+                    self.edges.push((last, at, if self.nodes[last].shape != Shape::Filter { OTHER_TAGS.to_owned() } else { String::new() }))
+                }
             }
             last = Some(at);
-            if shape == Shape::Output {
+            if shape != Shape::Filter {
                 self.output(name, at, rule);
             }
         }
@@ -112,7 +124,7 @@ impl Drawing {
             _ => {}
         }
         for store in element.children.iter().filter(|child| matches!(child.name.as_str(), "store" | "secondary")) {
-            let inner = self.node(router, words(store), Shape::Output);
+            let inner = self.node(router, words(store), shape_of(store));
             let word = if store.name == "secondary" { "on failure" } else { "" };
             self.edges.push((at, inner, word.to_owned()));
             self.output(router, inner, store);
@@ -136,6 +148,7 @@ impl Drawing {
                 let (open, close) = match node.shape {
                     Shape::Source => ("([", "])"),
                     Shape::Filter => ("[", "]"),
+                    Shape::Way => ("{{", "}}"),
                     Shape::Output => ("[(", ")]"),
                 };
                 let _ = writeln!(out, "{margin}n{at}{open}\"{words}\"{close}");
@@ -146,7 +159,8 @@ impl Drawing {
             "  end\n",
         );
         for (from, to, word) in &self.edges {
-            let arrow = if word.is_empty() { "-->".to_owned() } else { format!("-->|\"{}\"|", mermaid_text(word)) };
+            let line = if word == OTHER_TAGS { "-.->" } else { "-->" };
+            let arrow = if word.is_empty() { line.to_owned() } else { format!("{line}|\"{}\"|", mermaid_text(word)) };
             let _ = writeln!(out, "  n{from} {arrow} n{to}");
         }
         out
@@ -161,17 +175,24 @@ impl Drawing {
                 let (shape, colour) = match node.shape {
                     Shape::Source => ("oval", "#d9ead3"),
                     Shape::Filter => ("box", "#fff2cc"),
+                    Shape::Way => ("hexagon", "#e8e0f0"),
                     Shape::Output => ("cylinder", "#cfe2f3"),
                 };
                 let _ = writeln!(out, "{margin}n{at} [shape={shape} fillcolor=\"{colour}\" label=\"{words}\"];");
             },
             |out, number, name| {
-                let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"{}\";", dot_text(name));
+                let _ = writeln!(
+                    out,
+                    "  subgraph cluster_{number} {{\n    label=\"{}\"; labeljust=l; style=rounded; color=gray60; margin=14;",
+                    dot_text(name)
+                );
             },
             "  }\n",
         );
         for (from, to, word) in &self.edges {
-            let label = if word.is_empty() { String::new() } else { format!(" [label=\"{}\"]", dot_text(word)) };
+            let line = if word == OTHER_TAGS { " style=dashed color=gray40 fontcolor=gray40" } else { "" };
+            // The blank keeps the words off the line.
+            let label = if word.is_empty() { String::new() } else { format!(" [label=\" {}\"{line}]", dot_text(word)) };
             let _ = writeln!(out, "  n{from} -> n{to}{label};");
         }
         out.push_str("}\n");
