@@ -84,8 +84,8 @@ crate::section! {
         pub generate_id: bool = "false",
         /// How bodies of requests are compressed (gzip).
         pub compression_level: Compression = "no_compression",
-        /// A body larger than this is sent before the next event is added.
-        pub bulk_message_request_threshold: Threshold = "-1",
+        /// A body larger than this is sent before the next event is added; -1 for one body a chunk.
+        pub bulk_message_request_threshold: Threshold = "4m",
 
         /// Whether the server's certificate is checked.
         pub ssl_verify: bool = "true",
