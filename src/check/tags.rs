@@ -167,6 +167,13 @@ impl Tags {
         self.close(reached, false)
     }
 
+    /// The one character that every way from here takes first; `None` where there are several.
+    fn only(&self, at: &[Position]) -> Option<char> {
+        let mut steps = at.iter().flat_map(|(state, _)| &self.states[*state].steps);
+        let (On::Char(first), _) = steps.next()? else { return None };
+        steps.all(|(on, _)| matches!(on, On::Char(c) if c == first)).then_some(*first)
+    }
+
     fn accepts(&self, at: &[Position]) -> bool {
         at.iter().any(|(state, _)| self.accepts.contains(state))
     }
@@ -179,6 +186,24 @@ impl Tags {
                 into.push(*c);
             }
         }
+    }
+}
+
+/// Whether two sets can have a tag in common, as far as the characters tell that their tags begin with.
+fn may_meet(one: &Tags, other: &Tags) -> bool {
+    if one.is_opaque() || other.is_opaque() {
+        return true;
+    }
+    let (mut left, mut right) = (one.start(), other.start());
+    loop {
+        if one.accepts(&left) || other.accepts(&right) {
+            return true;
+        }
+        let (Some(c), Some(d)) = (one.only(&left), other.only(&right)) else { return true };
+        if c != d {
+            return false;
+        }
+        (left, right) = (one.after(&left, c), other.after(&right, c));
     }
 }
 
@@ -195,6 +220,9 @@ pub fn included(all: &[&Tags], any: &[&Tags]) -> Option<bool> {
     if all.len() > 1 && all.iter().any(|tags| tags.is_opaque()) {
         return None;
     }
+    // What begins otherwise holds none of them, and is the bulk of it in a large configuration.
+    let any: Vec<&Tags> = any.iter().copied().filter(|tags| all.iter().all(|other| may_meet(tags, other))).collect();
+    let any = any.as_slice();
     let mut characters = vec!['.', OTHER];
     all.iter().chain(any).for_each(|tags| tags.characters(&mut characters));
     let sides = |tags: &[&Tags]| tags.iter().map(|tags| tags.start()).collect::<Vec<_>>();
