@@ -1,5 +1,7 @@
 //! From elements to a pipeline. Constructing has no side effects: this is all that a dry run does.
 
+mod site;
+
 use super::catch::Catcher;
 use super::delivery::Delivery;
 use super::errors::ErrorRoute;
@@ -9,24 +11,22 @@ use super::inputs::Idle;
 use super::known;
 use super::letters::{Keeper, Letters};
 use super::own_log;
-use super::pattern::Patterns;
 use super::rehearsal::Source;
-use super::router::{Router, Step, Target};
-use super::watched::{self, Direct};
+use super::router::Router;
+use super::watched::{self};
 use super::workers::{self, Worker};
 use super::{Pipeline, Wiring};
-use crate::buffer::OutputParams;
 use crate::config::compat::{Tables, apply_tree};
 use crate::config::{DeadLetter, Diagnostics, Element, Refused, Seconds, Span, System};
-use crate::event::{Batch, Scope, Tag};
 use crate::filter::{self, FILTERS};
 use crate::formatter::{self, FORMATTERS};
 use crate::input::{self, INPUTS};
 use crate::log::{Level, PluginLog};
 use crate::metrics::{self, Overview, Watched};
-use crate::output::{self, OUTPUTS, Output, SyncOutput};
+use crate::output::{self, OUTPUTS, SyncOutput};
 use crate::parser::{self, PARSERS};
-use crate::plugin::{Context, EmitError, Emitter, Host, Limit, Plugin, Sink};
+use crate::plugin::{Emitter, Host, Limit};
+use site::Site;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -223,12 +223,6 @@ struct Wanted {
     must_exist: bool,
 }
 
-/// A constructor's view of the graph: it stands in one router.
-struct Site<'s, 'g> {
-    graph: &'s Graph<'g>,
-    router: &'s str,
-}
-
 /// What every plugin's section can say.
 struct Common {
     id: String,
@@ -365,177 +359,5 @@ impl Graph<'_> {
         let message = format!("Other '{other}' plugin already use same buffer path: type = {kind}, buffer path = {path}");
         let span = section.section("buffer").map_or(section.span, |buffer| buffer.span);
         Err(self.diagnostics.error("FLM0525", Some(span), message))
-    }
-}
-
-impl Site<'_, '_> {
-    fn rule(&self, section: &Element) -> Result<(Patterns, Target), Refused> {
-        section.used.set(true);
-        let diagnostics = self.graph.diagnostics;
-        let patterns = Patterns::parse(&section.arg).map_err(|why| diagnostics.error("FLM0408", Some(section.span), why));
-        let target = if section.name == "filter" {
-            self.graph.common(section).and_then(|common| {
-                let found = known::find(FILTERS, &filter::KNOWN, "filter", section, &self.context(&common));
-                let row = found.inspect_err(|_| self.graph.catcher.iter().for_each(|catcher| catcher.add_missing(section)))?;
-                if let Some(label) = section.text("@label") {
-                    self.emitter(Some(label), section.span)?;
-                }
-                let filter = self.construct(row, section, &common)?;
-                let counters = Arc::default();
-                self.graph.catcher.iter().for_each(|catcher| catcher.add_filter(&counters));
-                self.watch(section, &common, None, filter.queue(), Watched::Filter(Arc::clone(&counters)));
-                let step = Arc::new(Step { filter, log: common.log, counters, counts_sizes: self.graph.counts_sizes() });
-                if step.filter.held().is_some() {
-                    self.graph.holders.borrow_mut().push(Holder { step: Arc::clone(&step), emitter: self.own_router() });
-                }
-                Ok(Target::Filter(step))
-            })
-        } else {
-            self.output(section).map(|(sink, log)| Target::Output(sink, log))
-        };
-        Ok((patterns?, target?))
-    }
-
-    fn output(&self, section: &Element) -> Result<(Arc<dyn Sink>, PluginLog), Refused> {
-        let common = self.graph.common(section)?;
-        let place = self.graph.plugins.borrow().len();
-        self.graph.catcher.iter().for_each(|catcher| catcher.enter(section));
-        let built = self.built(section, &common);
-        self.graph.catcher.iter().for_each(|catcher| catcher.leave());
-        let built = built?;
-        let has_inner = self.graph.plugins.borrow().len() > place;
-        let sink: Arc<dyn Sink> = match built {
-            Output::Sync(output) => {
-                self.check_unbuffered(section, has_inner)?;
-                let output: Arc<dyn SyncOutput> = Arc::from(output);
-                self.graph.sync_outputs.borrow_mut().push(Arc::clone(&output));
-                let queue = output.queue();
-                let direct = Direct::new(output, self.graph.counts_sizes());
-                let counters = Arc::clone(&direct.counters);
-                let watched = if has_inner { Watched::Multiple(counters) } else { Watched::Direct(counters) };
-                self.watch(section, &common, Some(place), queue, watched);
-                Arc::new(direct)
-            }
-            Output::Buffered(output) => {
-                let queue = output.queue();
-                let delivery = Delivery::new(output, section, &self.context(&common))?;
-                self.graph.check_buffer_path(&delivery, section)?;
-                self.graph.letters.iter().for_each(|letters| delivery.keep_dead_letters(letters));
-                let delivery = self.graph.place(delivery, section);
-                let watched = Watched::Buffered(Arc::clone(delivery.counters()), Arc::clone(&delivery) as Arc<dyn metrics::Buffered>);
-                self.watch(section, &common, Some(place), queue, watched);
-                delivery
-            }
-        };
-        Ok((sink, common.log))
-    }
-
-    /// The output of a section, or what stands in for it.
-    fn built(&self, section: &Element, common: &Common) -> Result<Output, Refused> {
-        let context = self.context(common);
-        let built = known::find(OUTPUTS, &output::KNOWN, "output", section, &context).and_then(|row| (row.build)(section, &context));
-        match self.graph.catcher {
-            None => built,
-            // One that is known and not run can be stood in for all the same.
-            Some(catcher) if built.is_ok() || !self.graph.diagnostics.has_errors() => {
-                Ok(catcher.stand_in(section, self.router, built.ok()))
-            }
-            Some(_) => built,
-        }
-    }
-
-    /// Adds a plugin to the overview: an output before those within it.
-    fn watch(&self, section: &Element, common: &Common, place: Option<usize>, queue: Option<Arc<dyn metrics::Queue>>, watched: Watched) {
-        let mut plugins = self.graph.plugins.borrow_mut();
-        let place = place.unwrap_or(plugins.len());
-        plugins.insert(place, watched::plugin(section, &common.id, self.router, self.graph.worker, queue, watched));
-    }
-
-    /// What an output without a buffer must not have; what every output has it may. Those with outputs in them pass everything over.
-    fn check_unbuffered(&self, section: &Element, has_inner: bool) -> Result<(), Refused> {
-        let diagnostics = self.graph.diagnostics;
-        OutputParams::read(section, diagnostics)?;
-        if has_inner {
-            if let Some(label) = section.text("@label") {
-                self.emitter(Some(label), section.span)?;
-            }
-            return Ok(());
-        }
-        if let Some(buffer) = section.section("buffer") {
-            let kind = section.plugin_type().unwrap_or_default();
-            let message = format!("<buffer> section is configured, but plugin '{kind}' doesn't support buffering");
-            return Err(diagnostics.error("FLM0526", Some(buffer.span), message));
-        }
-        if let Some(secondary) = section.section("secondary") {
-            let message = "Invalid <secondary> section for non-buffered plugin";
-            return Err(diagnostics.error("FLM0527", Some(secondary.span), message));
-        }
-        Ok(())
-    }
-
-    fn context<'c>(&'c self, common: &'c Common) -> Context<'c> {
-        Context { diagnostics: self.graph.diagnostics, system: self.graph.system, id: &common.id, log: &common.log, host: self }
-    }
-
-    fn construct<T>(&self, row: &Plugin<T>, section: &Element, common: &Common) -> Result<T, Refused> {
-        (row.build)(section, &self.context(common))
-    }
-}
-
-impl Host for Site<'_, '_> {
-    fn build_output(&self, element: &Element) -> Result<Arc<dyn Sink>, Refused> {
-        let (sink, log) = self.output(element)?;
-        Ok(Arc::new(Named { sink, log }))
-    }
-
-    fn emitter(&self, label: Option<&str>, span: Span) -> Result<Emitter, Refused> {
-        let name = label.unwrap_or(ROOT);
-        self.graph.wanted.borrow_mut().push(Wanted { name: name.to_owned(), span, must_exist: true });
-        Ok(self.graph.way_to(name))
-    }
-
-    fn emitter_if_any(&self, label: &str, span: Span) -> Emitter {
-        self.graph.wanted.borrow_mut().push(Wanted { name: label.to_owned(), span, must_exist: false });
-        self.graph.way_to(label)
-    }
-
-    fn claim(&self, what: &str, id: &str) -> Option<String> {
-        self.graph.claims.borrow_mut().insert(what.to_owned(), id.to_owned())
-    }
-
-    fn errors(&self) -> Emitter {
-        self.graph.way_to(ROOT)
-    }
-
-    fn own_router(&self) -> Emitter {
-        self.graph.way_to(self.router)
-    }
-
-    fn memory_limit(&self) -> Arc<Limit> {
-        Arc::clone(&self.graph.memory)
-    }
-
-    fn overview(&self) -> Arc<Overview> {
-        Arc::clone(&self.graph.overview)
-    }
-
-    fn worker(&self) -> i64 {
-        self.graph.worker
-    }
-}
-
-/// A store of another output, which logs under its own name.
-struct Named {
-    sink: Arc<dyn Sink>,
-    log: PluginLog,
-}
-
-impl Sink for Named {
-    fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError> {
-        self.log.enter(|| self.sink.emit(scope, tag, batch))
-    }
-
-    fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
-        self.sink.limits(tag, into);
     }
 }
