@@ -13,7 +13,7 @@ use std::process::ExitCode;
 /// What its `--help` prints.
 pub const HELP: &str = "usage: flumen plugin [options] [NAME|KIND]...
 
-Prints what plugins and shared sections take: parameters, types, defaults, an example, and where Flumen differs from Fluentd. KIND is input, filter,
+Prints what plugins and shared sections take: parameters, types, defaults, and what each does or why it is refused. KIND is input, filter,
 parser, formatter, output or section. Without a name: everything.
 
   -f, --format text|markdown|json|summary
