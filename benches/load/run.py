@@ -3,6 +3,7 @@
 
 usage: python3 benches/load/run.py [--events 300000] [--rounds 5] [--only WORD] [--items] [--out benches/load]
        python3 benches/load/run.py --scaling [--out benches/load]
+       python3 benches/load/run.py --latency
 
 Programs are looked for on PATH, or named: FLUMEN=target/release/flumen FLUENT_BIT=... VECTOR=... FLUENTD=... In each round every collector
 takes the same events after another. Every document is looked at when it has arrived: what is lost, damaged or doubled is said.
@@ -22,6 +23,7 @@ import urllib.request
 
 import chart
 import forward
+import latency
 import scaling
 from collectors import COLLECTORS, FORWARD, SEARCH, Running, listens
 from workloads import WORKLOADS
@@ -46,8 +48,8 @@ def arrived(count):
     return last
 
 
-def measure(collector, workload, data, count, items=False):
-    """One run -> its figures"""
+def with_sink(collector, workload, work_with, items=False):
+    """Starts the stand-in and the collector, and gives what `work_with` finds of the running collector."""
     work = tempfile.mkdtemp(prefix="load-")
     sink = subprocess.Popen([sys.executable, os.path.join(HERE, "sink.py"), str(SEARCH)] + (["--items"] if items else []))
     log = open(os.path.join(work, "log"), "wb")
@@ -57,6 +59,23 @@ def measure(collector, workload, data, count, items=False):
         running = Running(collector.command(collector.conf(workload), work), log)
         listens(FORWARD, running.process, 60)
         time.sleep(1.5)
+        return work_with(running)
+    finally:
+        if running:
+            running.stop()
+        sink.kill()
+        sink.wait()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def measure_latency(running):
+    return latency.measure(running, FORWARD, ask, arrived)
+
+
+def measure(collector, workload, data, count, items=False):
+    """One run -> its figures"""
+
+    def run(running):
         idle = running.memory_mb("VmRSS")
         lanes = forward.connect(FORWARD, workload, data)
         before, start = running.cpu_seconds(), time.time()
@@ -68,12 +87,8 @@ def measure(collector, workload, data, count, items=False):
         found = ask("/__check")
         return {"per_cpu_second": count / max(used, 0.01), "seconds": last - start, "idle_mb": idle, "peak_mb": peak,
                 "lost": count - found["distinct"], "damaged": found["damaged"], "doubled": found["documents"] - found["distinct"] - found["damaged"]}
-    finally:
-        if running:
-            running.stop()
-        sink.kill()
-        sink.wait()
-        shutil.rmtree(work, ignore_errors=True)
+
+    return with_sink(collector, workload, run, items)
 
 
 def compare(workload, collectors, options):
@@ -135,6 +150,7 @@ def main():
     parser.add_argument("--only", default="", help="workloads whose name holds this")
     parser.add_argument("--items", action="store_true", help="the server answers each document, as a real node does")
     parser.add_argument("--scaling", action="store_true", help="how Flumen's cost grows with chunks, connections, routes, keys, lines, patterns")
+    parser.add_argument("--latency", action="store_true", help="how long events of 1,000 connections are on their way, and what a connection takes")
     parser.add_argument("--out", default=HERE)
     options = parser.parse_args()
     collectors = [one for one in COLLECTORS if one.path()]
@@ -142,6 +158,11 @@ def main():
         sys.exit("no collector is on PATH, and none is named (FLUMEN=target/release/flumen)")
     if options.scaling:
         return scaling.run(collectors[0], measure, machine(), options)
+    if options.latency:
+        for one in collectors:
+            if one.conf(WORKLOADS[0]):
+                print(latency.line("%s %s" % (one.name, one.version()), with_sink(one, WORKLOADS[0], measure_latency)), flush=True)
+        return
     results = {workload.name: compare(workload, collectors, options) for workload in WORKLOADS if options.only in workload.name}
     text = table(results, collectors, options)
     print("\n" + text)
@@ -149,7 +170,8 @@ def main():
         file.write(text)
     with open(os.path.join(options.out, "results.svg"), "w") as file:
         bars = {name: {one: median(rounds, "per_cpu_second") for one, rounds in found.items()} for name, found in results.items()}
-        file.write(chart.bars("Events per CPU-second", machine(), bars))
+        versions = ", ".join("%s %s" % (one.name, one.version()) for one in collectors)
+        file.write(chart.bars("Events per CPU-second", "%s; %s" % (versions, machine()), bars))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 
 usage: sink.py PORT [--items]
 
-GET /__count -> {"documents": n, "requests": n}; GET /__check -> {"whole": n, "distinct": n, "damaged": n}. With --items each document is
-answered, as a real node does.
+GET /__count -> {"documents": n, "requests": n}; GET /__check -> {"documents": n, "distinct": n, "damaged": n}; GET /__arrivals -> when each event
+came, {number: seconds}. With --items each document is answered, as a real node does.
 """
 import json
 import socket
 import sys
 import threading
+import time
 import zlib
 
 import workloads
@@ -75,21 +76,27 @@ def take(body, zipped):
     body = zlib.decompress(body, 31) if zipped else body
     count = body.count(b"\n") // 2
     with lock:
-        bodies.append(body)
+        bodies.append((time.time(), body))
         documents += count
     return b'{"took":1,"errors":false,"items":[%s]}' % (b",".join([ITEM] * count) if items else b"")
 
 
 def check():
-    seen, damaged = set(), 0
-    for body in bodies:
+    seen, damaged = arrivals()
+    return {"documents": documents, "distinct": len(seen), "damaged": damaged}
+
+
+def arrivals():
+    """-> {number: when it came first}, how many documents are no whole event"""
+    seen, damaged = {}, 0
+    for when, body in bodies:
         for line in bytes(body).split(b"\n")[1::2]:
             number = workloads.number_of(json.loads(line))
             if number is None:
                 damaged += 1
             else:
-                seen.add(number)
-    return {"documents": documents, "distinct": len(seen), "damaged": damaged}
+                seen.setdefault(number, when)
+    return seen, damaged
 
 
 def serve(connection):
@@ -104,6 +111,8 @@ def serve(connection):
                 peer.answer(take(body, headers.get("content-encoding") == "gzip"))
             elif path == "/__count":
                 peer.answer(json.dumps({"documents": documents, "requests": len(bodies)}).encode())
+            elif path == "/__arrivals":
+                peer.answer(json.dumps(arrivals()[0]).encode())
             elif path == "/__check":
                 peer.answer(json.dumps(check()).encode())
             else:
