@@ -53,7 +53,7 @@ pub static COMMANDS: &[Command] = &[
     Command { name: "grok", synopsis: "PATTERN [FILE]", about: "try a grok pattern on lines", help: patterns::GROK_HELP, operand: Operand::Files, run: patterns::grok },
     Command { name: "regex", synopsis: "EXPRESSION [FILE]", about: "try a Ruby regular expression on lines", help: patterns::REGEX_HELP, operand: Operand::Files, run: patterns::regex },
     Command { name: "lsp", synopsis: "", about: "a language server for editors", help: lsp::HELP, operand: Operand::Text, run: lsp::run },
-    Command { name: "plugin", synopsis: "[NAME]...", about: "what plugins take: their manual", help: plugin::HELP, operand: Operand::Words(plugin::names), run: plugin::plugin },
+    Command { name: "plugin", synopsis: "[NAME]...", about: "what plugins take, and an example of each", help: plugin::HELP, operand: Operand::Words(plugin::names), run: plugin::plugin },
     Command { name: "health", synopsis: "[URL | -c FILE | --port N]", about: "ask a running one how it is", help: health::USAGE, operand: Operand::Text, run: health::main },
     Command { name: "cat", synopsis: "TAG", about: "send lines of standard input to a forward input, as fluent-cat does", help: cat::USAGE, operand: Operand::Text, run: cat::main },
     Command { name: "buffer", synopsis: "ls|cat|verify|repair|export PATH", about: "look into buffers, backups and dead letters", help: buffer::USAGE, operand: Operand::Words(buffer_words), run: buffer::main },

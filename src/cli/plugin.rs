@@ -4,7 +4,7 @@ mod summary;
 
 use super::EXIT_CONFIG;
 use crate::config::Section;
-use crate::manual::{Entry, doc, entries, flat, known_tables, multiplicity, remarks, rows, type_name};
+use crate::manual::{Entry, differences, doc, entries, example, flat, known_tables, multiplicity, remarks, rows, type_name};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,8 +13,8 @@ use std::process::ExitCode;
 /// What its `--help` prints.
 pub const HELP: &str = "usage: flumen plugin [options] [NAME|KIND]...
 
-Prints what plugins and shared sections take: parameters, types, defaults, and what each does or why it is refused. KIND is input, filter,
-parser, formatter, output or section. Without a name: everything.
+Prints what plugins and shared sections take: parameters, types, defaults, what each does or why it is refused, where it differs from Fluentd, and
+an example. KIND is input, filter, parser, formatter, output or section. Without a name: everything.
 
   -f, --format text|markdown|json|summary
                             how it is printed (default: text); summary is one table of the names of all parameters
@@ -104,6 +104,13 @@ fn as_text(entry: &Entry) -> String {
     if let Some(flat) = flat(entry.compat) {
         let _ = writeln!(text, "  {flat}");
     }
+    for difference in differences(entry.kind, entry.name) {
+        let _ = writeln!(text, "  unlike Fluentd: {difference}");
+    }
+    if let Some(example) = example(entry.kind, entry.name) {
+        let _ = writeln!(text, "  example, of conf/{}:", example.file);
+        example.text.lines().for_each(|line| text += &format!("    {line}\n"));
+    }
     text
 }
 
@@ -136,6 +143,14 @@ fn markdown(entries: &[Entry]) -> String {
             let _ = write!(text, "\n{flat}\n");
         }
         table(entry.section, "", &mut text);
+        let differences = differences(entry.kind, entry.name);
+        if !differences.is_empty() {
+            let _ = write!(text, "\nUnlike Fluentd:\n\n");
+            differences.iter().for_each(|difference| text += &format!("- {difference}\n"));
+        }
+        if let Some(example) = example(entry.kind, entry.name) {
+            let _ = write!(text, "\nExample, of [{0}]({0}):\n\n```\n{1}```\n", example.file, example.text);
+        }
     }
     let _ = write!(text, "\n## Known, not run\n\nTheir parameters are checked by `flumen check`; running them is refused by name.\n\n");
     for (kind, table) in known_tables() {
@@ -171,6 +186,8 @@ fn as_json(entry: &Entry) -> Value {
     let mut value = section_json(entry.section);
     value["kind"] = entry.kind.into();
     value["name"] = entry.name.into();
+    value["differences"] = differences(entry.kind, entry.name).into();
+    value["example"] = example(entry.kind, entry.name).map(|example| example.text).into();
     value
 }
 

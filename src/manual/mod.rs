@@ -1,7 +1,9 @@
 //! The manual: what each plugin and each section takes, from the declarations that read them. Nothing here prints.
 
+mod example;
 mod takes;
 
+pub use example::{Example, differences, example};
 pub use takes::{Near, Takes, kind_of_section, takes};
 
 use crate::buffer::{self, OutputParams};
