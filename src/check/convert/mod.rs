@@ -5,6 +5,7 @@ mod doc;
 mod modern;
 mod proof;
 mod read_yaml;
+mod renamed;
 mod write_text;
 mod write_yaml;
 

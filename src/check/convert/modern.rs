@@ -1,9 +1,10 @@
-//! Old forms in their modern ones: flat parameters of version 0.12 in sections, names with their `@`, numbered rewrite rules as `<rule>`.
+//! Old forms in their modern ones: flat parameters of version 0.12 in sections, names with their `@`, numbered rules as sections.
 //!
 //! What the flat parameters become, the tables of the configuration say; here they are moved in the text, with the comments above and behind
 //! them.
 
 use super::doc::{Item, Param, Section, Value};
+use super::renamed;
 use crate::check::known;
 use crate::check::subject::{kind_of, value as text_of};
 use crate::config::compat::modern;
@@ -142,6 +143,10 @@ pub fn modernise(items: &mut [Item], changes: &HashMap<Span, Change>, stays: &mu
         }
         if PLUGINS.contains(&section.name.as_str()) {
             names(section);
+            renamed::rename(section);
+        }
+        if let Err(why) = renamed::conditions(section) {
+            stays.push(why);
         }
         if let Err(why) = rewrite_rules(section) {
             stays.push(why);
@@ -173,7 +178,7 @@ fn find(section: &Section, span: Span) -> Option<&Param> {
 }
 
 /// Takes out an item with the comments above it.
-fn take(items: &mut Vec<Item>, is_it: impl Fn(&Item) -> bool) -> Vec<Item> {
+pub fn take(items: &mut Vec<Item>, is_it: impl Fn(&Item) -> bool) -> Vec<Item> {
     let Some(at) = items.iter().position(is_it) else { return Vec::new() };
     let comments = items[..at].iter().rev().take_while(|item| matches!(item, Item::Comment(_))).count();
     // What stands at the top of a section is most likely about all of it.

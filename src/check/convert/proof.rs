@@ -1,6 +1,7 @@
 //! What a configuration means, in a form that does not depend on how it is written: two that have the same are the same.
 
 use super::modern::{moved, rule_of};
+use super::renamed::{condition_of, numbered, param_name, plugin_name};
 use crate::check::subject::kind_of;
 use crate::config::{Diagnostics, Element, Json, ParamValue, Span};
 use crate::pipeline;
@@ -30,6 +31,8 @@ fn write(before: &Element, after: &Element, depth: usize, lines: &mut Vec<Line>)
     let margin = "  ".repeat(depth);
     let mut params: Vec<(String, Span)> = Vec::new();
     let is_rewrite = kind_of(after) == "rewrite_tag_filter";
+    let is_grep = kind_of(after) == "grep";
+    let mut conditions: Vec<(&str, u64, String, Span)> = Vec::new();
     let mut rules: Vec<(u64, String, Span)> = Vec::new();
     for param in after.params.iter().filter(|param| !gone.iter().any(|gone| gone.span == param.span)) {
         let text = match &param.value {
@@ -41,9 +44,13 @@ fn write(before: &Element, after: &Element, depth: usize, lines: &mut Vec<Line>)
             rules.push((number, text, param.span));
             continue;
         }
+        if let Some((name, number)) = numbered(&param.key).filter(|_| is_grep) {
+            conditions.push((name, number, text, param.span));
+            continue;
+        }
         let key = name_of(after, &param.key);
         let kind = if matches!(param.value, ParamValue::Text(_)) { "" } else { "!" };
-        params.push((format!("{margin}{key} {kind}{:?}", canonical(key, &text)), param.span));
+        params.push((format!("{margin}{key} {kind}{:?}", canonical(after, key, &text)), param.span));
     }
     params.sort_by(|one, other| one.0.cmp(&other.0));
     lines.extend(params);
@@ -53,16 +60,24 @@ fn write(before: &Element, after: &Element, depth: usize, lines: &mut Vec<Line>)
             Some([key, pattern, tag, invert]) => {
                 lines.push((format!("{margin}<rule \"\">"), span));
                 let margin = "  ".repeat(depth + 1);
-                let mut inner = vec![
-                    format!("{margin}key {key:?}"),
-                    format!("{margin}pattern {:?}", canonical("pattern", &pattern)),
-                    format!("{margin}tag {tag:?}"),
-                ];
+                let mut inner =
+                    vec![format!("{margin}key {key:?}"), format!("{margin}pattern {:?}", bare(&pattern)), format!("{margin}tag {tag:?}")];
                 inner.extend((invert == "true").then(|| format!("{margin}invert \"true\"")));
                 inner.sort();
                 lines.extend(inner.into_iter().map(|line| (line, span)));
             }
             None => lines.push((format!("{margin}rule {text:?}"), span)),
+        }
+    }
+    conditions.sort_by_key(|(name, number, ..)| (*name, *number));
+    for (name, _, text, span) in conditions {
+        match condition_of(&text) {
+            Some([key, pattern]) => {
+                let inner = "  ".repeat(depth + 1);
+                let own = [format!("{margin}<{name} \"\">"), format!("{inner}key {key:?}"), format!("{inner}pattern {:?}", bare(&pattern))];
+                lines.extend(own.into_iter().map(|line| (line, span)));
+            }
+            None => lines.push((format!("{margin}{name} {text:?}"), span)),
         }
     }
     // Within a plugin only those of one name have an order.
@@ -87,18 +102,19 @@ fn name_of<'k>(element: &Element, key: &'k str) -> &'k str {
         "type" => "@type",
         "id" => "@id",
         "log_level" => "@log_level",
-        _ => return key,
+        _ => {
+            let present = param_name(kind_of(element), key);
+            return if element.param(present).is_none() { present } else { key };
+        }
     };
     if PLUGINS.contains(&element.name.as_str()) && element.param(modern).is_none() { modern } else { key }
 }
 
 /// A value in the one form of those that mean the same.
-fn canonical(key: &str, text: &str) -> String {
+fn canonical(element: &Element, key: &str, text: &str) -> String {
     match key {
-        "expression" | "pattern" => {
-            let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).unwrap_or(text);
-            inner.replace("\\/", "/")
-        }
+        "@type" => plugin_name(&element.name, text).to_owned(),
+        "expression" | "pattern" => bare(text),
         "types" if !text.starts_with('{') => {
             let mut entries: Vec<(String, Json)> = Vec::new();
             for pair in text.split(',').filter(|pair| !pair.is_empty()) {
@@ -113,4 +129,10 @@ fn canonical(key: &str, text: &str) -> String {
         _ if text.starts_with(['[', '{']) => Json::parse(text).map_or_else(|| text.to_owned(), |json| json.dump()),
         _ => text.to_owned(),
     }
+}
+
+/// A regular expression without the slashes around it and the backslashes that those ask for.
+fn bare(text: &str) -> String {
+    let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).unwrap_or(text);
+    inner.replace("\\/", "/")
 }

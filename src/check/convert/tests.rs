@@ -351,3 +351,29 @@ fn no_mutation_of_a_configuration_changes_its_meaning() {
     }
     assert!(converted > 200, "only {converted}");
 }
+
+#[test]
+fn deprecated_names_become_the_present_ones() {
+    becomes(
+        "<source>\n  @type dummy\n  tag a\n  # What it makes.\n  dummy {\"a\":1}   # one\n</source>\n<source>\n  @type udp\n  tag b\n  body_size_limit 2k\n  <parse>\n    @type csv\n    keys a\n    parser_type fast\n  </parse>\n</source>\n<source>\n  @type syslog\n  tag c\n  priority_key level\n</source>\n",
+        "<source>\n  @type sample\n  tag a\n  # What it makes.\n  sample {\"a\":1} # one\n</source>\n<source>\n  @type udp\n  tag b\n  message_length_limit 2k\n  <parse>\n    @type csv\n    keys a\n    parser_engine fast\n  </parse>\n</source>\n<source>\n  @type syslog\n  tag c\n  severity_key level\n</source>\n",
+    );
+}
+
+#[test]
+fn numbered_conditions_of_grep_become_sections() {
+    becomes(
+        "<filter **>\n  @type grep\n  exclude1 path ^/health   # probes\n  # Errors only.\n  regexp2 level ^(ERROR|WARN)$\n  regexp1 host web-\\d+\n</filter>\n",
+        "<filter **>\n  @type grep\n  <exclude> # probes\n    key path\n    pattern /^\\/health/\n  </exclude>\n  <regexp>\n    key host\n    pattern /web-\\d+/\n  </regexp>\n  # Errors only.\n  <regexp>\n    key level\n    pattern /^(ERROR|WARN)$/\n  </regexp>\n</filter>\n",
+    );
+    for (stays, line) in [
+        ("  regexp1 path /a/\n", 3),
+        ("  regexp1 path\n", 3),
+        ("  regexp1 path a\n  <exclude>\n    key b\n    pattern /x/\n  </exclude>\n", 3),
+    ] {
+        let text = format!("<filter **>\n  @type grep\n{stays}</filter>\n");
+        assert!(said(&text, Language::V1).iter().any(|found| found.contains(&format!("{line}:3 'regexp1' stays as it is"))), "{stays}");
+        let converted = run(&text, Language::V1, Language::V1, false).text;
+        assert!(converted.is_some_and(|converted| converted.contains("regexp1 path")), "{stays}");
+    }
+}
