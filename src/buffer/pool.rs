@@ -1,6 +1,8 @@
 //! Memory of chunks that have been delivered, kept for the next ones. A chunk takes part only once it has outgrown what is small,
 //! so that many chunk keys with a few bytes each do not sit on large blocks.
 
+use std::collections::TryReserveError;
+
 /// A chunk below this lives in memory of its own.
 pub const SMALL_BYTES: usize = 64 << 10;
 /// Addresses that a growing chunk gets at once: Fluentd's default size of chunks in memory.
@@ -35,11 +37,21 @@ impl Pool {
             *bytes = block;
             return;
         }
-        // A chunk that is no longer small mostly fills up: room for all of it at once spares copying it at every doubling, and what is
-        // not written to takes no memory. Not past the limit: the last step would waste up to half of it.
-        let step = if needed > SMALL_BYTES { bytes.len() + ROOM_AT_ONCE } else { 0 };
-        let capacity = (bytes.capacity() * 2).max(step).min(limit).max(needed);
+        let capacity = wanted(bytes.len(), bytes.capacity(), needed, limit);
         bytes.reserve_exact(capacity - bytes.len());
+    }
+
+    /// Sees to it that [`Pool::grow`] of bytes of such a length and capacity finds memory; fails where the system has none. What is small is
+    /// not asked for: it fits in what is too little for a large block.
+    pub fn provide(&mut self, length: usize, capacity: usize, more: usize, limit: usize) -> Result<(), TryReserveError> {
+        let needed = length + more;
+        if needed <= capacity.max(SMALL_BYTES) || self.blocks.iter().any(|block| block.capacity() >= needed) {
+            return Ok(());
+        }
+        let mut block = Vec::new();
+        block.try_reserve_exact(wanted(length, capacity, needed, limit))?;
+        self.blocks.push(block);
+        Ok(())
     }
 
     /// An empty block with room for so many bytes.
@@ -74,6 +86,13 @@ impl Pool {
         self.unused = self.unused.min(self.blocks.len());
         Some(block)
     }
+}
+
+/// The capacity that bytes grow to. A chunk that is no longer small mostly fills up: room for all of it at once spares copying it at every
+/// doubling, and what is not written to takes no memory. Not past the limit: the last step would waste up to half of it.
+fn wanted(length: usize, capacity: usize, needed: usize, limit: usize) -> usize {
+    let step = if needed > SMALL_BYTES { length + ROOM_AT_ONCE } else { 0 };
+    (capacity * 2).max(step).min(limit).max(needed)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{Chunk, ChunkKeys, Pool, Stored};
 use crate::event::{EventTime, Receipt};
 use crate::plugin::Limit;
 use fill::Filler;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, TryReserveError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -154,6 +154,16 @@ impl Inside {
         self.open.insert(keys, open);
     }
 
+    /// Sees to it that there is memory for so many bytes more.
+    fn provide(&mut self, keys: &ChunkKeys, more: usize) -> Result<(), TryReserveError> {
+        if self.log.is_some() {
+            return Ok(());
+        }
+        let bytes = self.open.get(keys).map(|open| &open.chunk.bytes).filter(|bytes| bytes.len() + more <= self.limits.bytes);
+        let (length, capacity) = bytes.map_or((0, 0), |bytes| (bytes.len(), bytes.capacity()));
+        self.pool.provide(length, capacity, more, self.limits.bytes)
+    }
+
     /// What becomes of a chunk that takes no more events.
     fn close(&self, open: Open) -> Closed {
         let Open { chunk, since, bytes, logged, receipts, .. } = open;
@@ -272,10 +282,16 @@ impl Stage {
     }
 
     /// Appends runs, each to the chunk of its keys; chunks that are full by that go to `closed`, in order. A receipt is held until the
-    /// events are as durable as they can be here, or until they are delivered, as it says.
-    pub fn append(&self, runs: &[(ChunkKeys, Run<'_>)], receipt: Option<&Receipt>, closed: &mut dyn FnMut(Closed)) -> Vec<TooLarge> {
+    /// events are as durable as they can be here, or until they are delivered, as it says. Nothing is appended where memory is short.
+    pub fn append(
+        &self,
+        runs: &[(ChunkKeys, Run<'_>)],
+        receipt: Option<&Receipt>,
+        closed: &mut dyn FnMut(Closed),
+    ) -> Result<Vec<TooLarge>, TryReserveError> {
         let mut too_large = Vec::new();
         let mut inside = self.lock();
+        runs.iter().try_for_each(|(keys, run)| inside.provide(keys, run.bytes.len()))?;
         for (at, (keys, run)) in runs.iter().enumerate() {
             if run.records > 0 {
                 let mut filler = Filler { stage: self, inside: &mut inside, keys, run, receipt, closed };
@@ -283,7 +299,7 @@ impl Stage {
             }
         }
         self.length.store(inside.open.len(), Ordering::Relaxed);
-        too_large
+        Ok(too_large)
     }
 
     /// Closes the chunks that are old enough, oldest first, and those of time slices that are over, as long as `closed` says so.

@@ -171,3 +171,48 @@ fn without_file_descriptors_a_file_buffer_acknowledges_nothing_and_comes_back() 
     assert_eq!(server.wait_for_documents(1)[0].1["n"], 1);
     daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
 }
+
+/// What a process has of memory of its own, in bytes: what RLIMIT_DATA counts.
+fn data_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).expect("the kernel says it");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+fn limit_data(pid: u32, bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: reads a struct of ours; the process is the test's own.
+    assert_eq!(unsafe { libc::prlimit(pid as i32, libc::RLIMIT_DATA, &limit, std::ptr::null_mut()) }, 0);
+}
+
+#[test]
+fn without_memory_a_buffer_acknowledges_nothing_more_and_comes_back() {
+    let server = BulkServer::down_on(crate::support::free_port());
+    let buffer =
+        "chunk_limit_size 8m\ntotal_limit_size 4g\nflush_mode immediate\nretry_wait 0.1\nretry_max_interval 0.5\nretry_forever true";
+    let config =
+        format!("<match t.**>\n@type elasticsearch\nhost 127.0.0.1\nport {}\n<buffer tag>\n{buffer}\n</buffer>\n</match>\n", server.port());
+    let daemon = Daemon::start(&[FORWARD_SOURCE, &config, QUIET].concat());
+    let port = daemon.port("FORWARD_PORT");
+    let record = |number: usize| Value::json(&format!("{{\"n\":{number},\"log\":\"{}\"}}", "x".repeat(200_000)));
+    // Each tag has a chunk of its own. The first is taken before there is a limit.
+    let send = |number: usize| {
+        let mut sender = Sender::try_connect(port, Duration::from_secs(5)).unwrap();
+        let name = format!("chunk {number}");
+        sender.try_send(&packed(&format!("t.{number}"), &[(Value::Int(1), record(number))], chunk_option(&name))) && sender.try_ack(&name)
+    };
+    assert!(send(0));
+    limit_data(daemon.pid(), data_bytes(daemon.pid()) + (100 << 20));
+    let acknowledged = (1..400).take_while(|number| send(*number)).count();
+    assert!(acknowledged < 399, "there is no limit");
+    let said = |line: &String| line.contains("no memory for more events in the buffer of ");
+    daemon.wait_for_log("the trouble", |lines| lines.iter().any(said));
+    assert!(!send(500), "there is none a moment later either");
+    server.come_up();
+    let seen = server.wait_for_documents(acknowledged + 1);
+    let mut numbers: Vec<u64> = seen.iter().map(|(_, document)| document["n"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..=acknowledged as u64).collect::<Vec<_>>(), "what was acknowledged is there, and nothing else");
+    // What was delivered has made room, without a restart.
+    wait_until("room", PATIENCE, || send(1000).then_some(()));
+}

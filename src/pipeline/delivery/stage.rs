@@ -7,7 +7,7 @@ use crate::event::msgpack::Entries;
 use crate::event::{Batch, Event, Origin, Rejected, Scope, Sent, Tag, digest};
 use crate::plugin::EmitError;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -103,6 +103,18 @@ impl Delivery {
         EmitError { class: OVERFLOW, message: "buffer space has too many data".to_owned(), settled: false }
     }
 
+    /// The sender keeps what there is no memory for; what is delivered frees some.
+    fn no_memory(&self, error: &TryReserveError) -> EmitError {
+        let (bytes, chunks) = (self.limit.used(), self.stage.len());
+        if self.overflow_line.is_due(Instant::now()) {
+            crate::error!(
+                "no memory for more events in the buffer of {}, which holds {bytes} bytes, {chunks} chunks of them open: total_limit_size or <system> memory_limit should be lower error=\"{error}\"",
+                self.id
+            );
+        }
+        EmitError { class: "NoMemoryError", message: format!("failed to allocate memory for the buffer of {}", self.id), settled: false }
+    }
+
     fn drop_oldest(&self, records: usize) -> Result<(), EmitError> {
         while self.is_full() {
             let Some(oldest) = self.queue.take_oldest() else {
@@ -159,7 +171,8 @@ impl Delivery {
         runs: &[(ChunkKeys, Run<'_>)],
         event_of: impl Fn(usize, usize) -> usize,
     ) -> Result<(), EmitError> {
-        let too_large = self.stage.append(runs, scope.receipt(), &mut |closed: Closed| self.push(closed));
+        let appended = self.stage.append(runs, scope.receipt(), &mut |closed: Closed| self.push(closed));
+        let too_large = appended.map_err(|error| self.no_memory(&error))?;
         self.counters.emit_records.add(batch.len() as u64);
         if self.counts_sizes {
             self.counters.emit_size.add(runs.iter().map(|(_, run)| run.bytes.len() as u64).sum());
