@@ -153,6 +153,7 @@ def main():
     parser.add_argument("--latency", action="store_true", help="how long events of 1,000 connections are on their way, and what a connection takes")
     parser.add_argument("--out", default=HERE)
     options = parser.parse_args()
+    os.makedirs(options.out, exist_ok=True)
     collectors = [one for one in COLLECTORS if one.path()]
     if not collectors:
         sys.exit("no collector is on PATH, and none is named (FLUMEN=target/release/flumen)")
