@@ -147,7 +147,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=300000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="workloads whose name holds this")
+    parser.add_argument("--only", default="", help="workloads, or series of --scaling, whose name holds this")
     parser.add_argument("--items", action="store_true", help="the server answers each document, as a real node does")
     parser.add_argument("--scaling", action="store_true", help="how Flumen's cost grows with chunks, connections, routes, keys, lines, patterns")
     parser.add_argument("--latency", action="store_true", help="how long events of 1,000 connections are on their way, and what a connection takes")

@@ -65,6 +65,8 @@ def series():
 def run(collector, measure, machine, options):
     found = {}
     for name, points in series().items():
+        if options.only not in name:
+            continue
         for label, text, workload, count, by_bytes in points:
             events = workload.events(count // workload.connections * workload.connections)
             data = forward.messages(workload, events)

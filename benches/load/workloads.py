@@ -28,9 +28,10 @@ def checksum(*values):
 
 
 def text(rng, length):
-    words = []
-    while sum(map(len, words)) + len(words) < length:
+    words, characters = [], 0
+    while characters < length:
         words.append(rng.choice(WORDS))
+        characters += len(words[-1]) + 1
     return " ".join(words)[:length].rstrip()
 
 
