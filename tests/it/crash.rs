@@ -190,21 +190,10 @@ fn replays_into_a_configuration_survive_kills() {
     kill_replays(Way::Config);
 }
 
-/// What the node holds of the events of one client: how many documents, the first and the last number, how often one occurs at most.
-fn documents_of(node: &SearchNode, client: u64) -> [u64; 4] {
-    let numbers = json!({"first": {"min": {"field": "n"}}, "last": {"max": {"field": "n"}}, "often": {"terms": {"field": "n", "size": 1}}});
-    let query = json!({"size": 0, "track_total_hits": true, "query": {"term": {"client": client}}, "aggs": numbers});
-    let found = node.ask("POST", "/crash/_search", &query.to_string());
-    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{found}")) as u64;
-    let of = &found["aggregations"];
-    [&found["hits"]["total"]["value"], &of["first"]["value"], &of["last"]["value"], &of["often"]["buckets"][0]["doc_count"]].map(number)
-}
-
 #[test]
 fn a_real_node_holds_each_acknowledged_event_once_whatever_is_killed_or_stopped() {
     let Some(mut node) = SearchNode::own() else { return };
-    // One shard, so that the node counts exactly.
-    node.ask("PUT", "/crash", r#"{"settings":{"number_of_shards":1,"number_of_replicas":0}}"#);
+    node.make_index("crash", json!({}));
     let (dir, rounds, mut clients) = (TempDir::new(), rounds(0.1), Clients::new());
     let config = config(node.port(), &dir.path().join("buffer"), "").replace("index_name logs", "index_name crash");
     for round in 0..rounds {
@@ -218,24 +207,19 @@ fn a_real_node_holds_each_acknowledged_event_once_whatever_is_killed_or_stopped(
             node.start();
         }
     }
-    if !node.is_running() {
-        node.start();
-    }
+    node.start();
     let daemon = Daemon::start(&config);
     let acked = clients.send_the_rest(&daemon);
     let (deadline, mut count) = (Instant::now() + 3 * PATIENCE, 0);
     while count < acked {
         assert!(Instant::now() < deadline, "{count} documents of {acked} acknowledged events: {:?}", daemon.log());
-        node.ask("POST", "/crash/_refresh", "");
-        // Just after its start it has no shards to count in yet.
-        count = node.ask("GET", "/crash/_count", "")["count"].as_u64().unwrap_or(0);
+        count = node.count("crash");
     }
     // The buffer is empty when nothing is under way any more.
     assert_eq!(daemon.stop().code, 0);
-    node.ask("POST", "/crash/_refresh", "");
-    let count = node.ask("GET", "/crash/_count", "")["count"].as_u64().unwrap();
+    let count = node.count("crash");
     for (client, events) in clients.events_of_each().into_iter().enumerate() {
-        assert_eq!(documents_of(&node, client as u64), [events, 0, events - 1, 1], "client {client}");
+        assert_eq!(node.numbers("crash", json!({"term": {"client": client}})), [events, 0, events - 1, 1], "client {client}");
     }
     println!("real node: rounds={rounds} acknowledged={acked} documents={count}");
     assert_eq!(count, acked);

@@ -1,7 +1,8 @@
 //! The life of the process: what stops leave, what systemd is told, what callers by HTTP are told.
 
-use crate::support::load::Load;
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, Sender, TempDir, free_port, wait_until};
+use crate::support::daemon::binary;
+use crate::support::load::{self, Load};
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, TempDir, free_port, wait_until};
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,15 +16,29 @@ fn search(port: u16, buffer: &str) -> String {
     format!("<match **>\n@type elasticsearch\nhost 127.0.0.1\nport {port}\n<buffer>\nflush_interval 0.05\n{buffer}\n</buffer>\n</match>\n")
 }
 
+/// The same for an index of a real node, which may be down for a while.
+fn search_node(node: &SearchNode, index: &str, buffer: &str) -> String {
+    search(node.port(), &format!("retry_wait 0.1\nretry_max_interval 0.5\n{buffer}"))
+        .replace("host ", &format!("index_name {index}\ngenerate_id true\nhost "))
+}
+
+fn shutdown_timeout(seconds: &str) -> String {
+    format!("<system>\nshutdown_timeout {seconds}\n</system>\n")
+}
+
+/// So many stops, unless `STOP_ROUNDS` says otherwise.
+fn rounds(usual: u64) -> u64 {
+    std::env::var("STOP_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
 fn names(server: &BulkServer) -> HashSet<String> {
     server.documents().iter().filter_map(|(_, document)| document["name"].as_str().map(str::to_owned)).collect()
 }
 
 #[test]
 fn stops_under_load_lose_no_acknowledged_event() {
-    let rounds = std::env::var("STOP_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
     let server = BulkServer::start();
-    for round in 0..rounds {
+    for round in 0..rounds(20) {
         // Some stop while the server is slow.
         if round % 4 == 3 {
             server.script([Answer::Delay(Duration::from_millis(200), Box::new(Answer::Items(Vec::new())))]);
@@ -36,7 +51,7 @@ fn stops_under_load_lose_no_acknowledged_event() {
         let sent = load.finish();
         assert!(sent.iter().all(|sent| sent.is_lost), "a connection outlived the daemon");
         let there = names(&server);
-        let acked: HashSet<String> = sent.into_iter().flat_map(|sent| sent.acked).collect();
+        let acked = load::acked(&sent);
         let missing: Vec<_> = acked.difference(&there).collect();
         assert!(missing.is_empty(), "round {round}: {} acknowledged and not there\n{:?}", missing.len(), finished.stderr);
         server.forget_documents();
@@ -45,21 +60,19 @@ fn stops_under_load_lose_no_acknowledged_event() {
 
 #[test]
 fn stops_under_load_leave_on_disk_what_a_dead_server_does_not_take() {
-    let rounds = std::env::var("STOP_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
     let (server, dir) = (BulkServer::start(), TempDir::new());
     let mut acked = HashSet::new();
     let buffer = format!("@type file\npath {}\nretry_wait 0.1", dir.path().join("buffer").display());
     let dead = free_port();
-    for round in 0..rounds {
-        let daemon =
-            Daemon::start(&[FORWARD_SOURCE, "<system>\nshutdown_timeout 0.2\n</system>\n", &search(dead, &buffer), QUIET].concat());
+    for round in 0..rounds(5) {
+        let daemon = Daemon::start(&[FORWARD_SOURCE, &shutdown_timeout("0.2"), &search(dead, &buffer), QUIET].concat());
         let load = Load::start(daemon.port("FORWARD_PORT"), 3);
         load.wait_for(10 + round * 7 % 40);
         let (finished, took) = daemon.stop_timed();
         assert_eq!(finished.code, 0, "{:?}", finished.stderr);
         assert!(took < Duration::from_secs(15), "{took:?}");
         let sent = load.finish();
-        acked.extend(sent.into_iter().flat_map(|sent| sent.acked));
+        acked.extend(load::acked(&sent));
     }
     let daemon = Daemon::start(&[FORWARD_SOURCE, &search(server.port(), &buffer), QUIET].concat());
     wait_until("all events", PATIENCE, || acked.is_subset(&names(&server)).then_some(()));
@@ -67,11 +80,78 @@ fn stops_under_load_leave_on_disk_what_a_dead_server_does_not_take() {
 }
 
 #[test]
+fn a_real_node_has_what_was_acknowledged_before_stops_and_by_replay_what_it_missed() {
+    let Some(mut node) = SearchNode::own() else { return };
+    node.make_index("stops", load::fields());
+    let dir = TempDir::new();
+    let dead = dir.path().join("dead");
+    let system = format!("<system>\n<dead_letter>\npath {}\n</dead_letter>\n</system>\n", dead.display());
+    let config = [FORWARD_SOURCE, &system, &search_node(&node, "stops", ""), QUIET].concat();
+    let (rounds, mut acked, mut down) = (rounds(6), HashSet::new(), 0);
+    for round in 0..rounds {
+        let daemon = Daemon::start(&config);
+        let load = Load::start(daemon.port("FORWARD_PORT"), 3);
+        load.wait_for(5);
+        if round % 5 == 3 {
+            node.stop();
+            down += 1;
+        }
+        load.wait_for(10 + round * 7 % 40);
+        assert_eq!(daemon.stop().code, 0);
+        acked.extend(load::acked(&load.finish()));
+        node.start();
+    }
+    let before = node.count("stops");
+    assert!(before < acked.len() as u64 || down == 0, "the node missed nothing");
+    let path = dir.path().join("replay.conf");
+    std::fs::write(&path, &config).unwrap();
+    let replay = Command::new(binary()).arg("replay").arg(&dead).arg("-c").arg(&path).output().unwrap();
+    assert!(replay.status.success(), "{replay:?}");
+    let documents = load::check_once_in(&node, "stops", &acked) as u64;
+    let by_replay = documents - before;
+    println!(
+        "real node, memory: stops={rounds} (node down={down}) acknowledged={} documents={documents} (by replay={by_replay}) lost=0 twice=0",
+        acked.len()
+    );
+}
+
+#[test]
+fn a_real_node_that_is_stopped_meanwhile_gets_what_stops_left_on_disk() {
+    let Some(mut node) = SearchNode::own() else { return };
+    node.make_index("stops-on-disk", load::fields());
+    let (dir, rounds) = (TempDir::new(), rounds(6));
+    let buffer = format!("@type file\npath {}", dir.path().join("buffer").display());
+    let search = search_node(&node, "stops-on-disk", &buffer);
+    let config = [FORWARD_SOURCE, &shutdown_timeout("0.2"), &search, QUIET].concat();
+    let (mut acked, mut down) = (HashSet::new(), 0);
+    for round in 0..rounds {
+        let daemon = Daemon::start(&config);
+        let load = Load::start(daemon.port("FORWARD_PORT"), 3);
+        load.wait_for(5);
+        // Down under load for two stops, and back under load.
+        match round % 5 {
+            1 => node.stop(),
+            3 => node.start(),
+            _ => {}
+        }
+        down += usize::from(matches!(round % 5, 1 | 2));
+        load.wait_for(10 + round * 7 % 40);
+        assert_eq!(daemon.stop().code, 0);
+        acked.extend(load::acked(&load.finish()));
+    }
+    node.start();
+    let daemon = Daemon::start(&config.replace("timeout 0.2", "timeout 60"));
+    load::wait_in(&node, "stops-on-disk", &acked);
+    assert_eq!(daemon.stop().code, 0);
+    let documents = load::check_once_in(&node, "stops-on-disk", &acked);
+    println!("real node, disk: stops={rounds} (node down={down}) acknowledged={} documents={documents} lost=0 twice=0", acked.len());
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let server = BulkServer::start();
     server.script([Answer::Delay(Duration::from_secs(20), Box::new(Answer::Items(Vec::new())))]);
-    let mut daemon =
-        Daemon::start(&[FORWARD_SOURCE, "<system>\nshutdown_timeout 60\n</system>\n", &search(server.port(), ""), QUIET].concat());
+    let mut daemon = Daemon::start(&[FORWARD_SOURCE, &shutdown_timeout("60"), &search(server.port(), ""), QUIET].concat());
     Sender::connect(daemon.port("FORWARD_PORT")).event("t", "{}");
     server.wait_for_bulk_requests(1);
     daemon.signal(libc::SIGTERM);

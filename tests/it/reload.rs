@@ -1,7 +1,7 @@
 //! Reloading: by signal, under load, with configurations that are wrong, and what becomes of listeners, connections and buffers.
 
-use crate::support::load::{Load, Sent};
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, Sender, free_port, is_listening, wait_until};
+use crate::support::load::{self, Load, Sent};
+use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, free_port, is_listening, wait_until};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -32,18 +32,20 @@ fn names(documents: &[(serde_json::Value, serde_json::Value)]) -> HashSet<String
 
 /// All acknowledged events have come.
 fn assert_all_there(server: &BulkServer, sent: &[Sent]) {
-    let acked: HashSet<String> = sent.iter().flat_map(|sent| sent.acked.iter().cloned()).collect();
+    let acked = load::acked(sent);
     server.wait_for_documents(acked.len());
     let there = wait_until("all documents", PATIENCE, || Some(names(&server.documents())).filter(|there| acked.is_subset(there)));
     assert!(there.len() >= acked.len());
 }
 
-#[test]
-fn many_reloads_under_load_lose_nothing_and_drop_no_connection() {
-    let rounds = std::env::var("RELOAD_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
-    let server = BulkServer::start();
+/// So many reloads, unless `RELOAD_ROUNDS` says otherwise.
+fn rounds(usual: usize) -> usize {
+    std::env::var("RELOAD_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
+/// Reloads under load, in turn: another filter, another parameter of the same output, the output without a change, a rule for the input.
+fn reload_under_load(port: u16, lines: &str, rounds: usize) -> (Daemon, Vec<Sent>) {
     let config = |round: usize| {
-        // In turn: another filter, another parameter of the same output, the output without a change, a rule for the input.
         let filter = format!("<filter **>\n@type record_transformer\n<record>\nround {round}\n</record>\n</filter>\n");
         let id = if round % 4 < 2 { "@id one" } else { "" };
         let buffer = if round.is_multiple_of(2) { "flush_thread_count 2" } else { "chunk_limit_size 100k" };
@@ -52,7 +54,7 @@ fn many_reloads_under_load_lose_nothing_and_drop_no_connection() {
         } else {
             FORWARD_SOURCE.to_owned()
         };
-        [input, filter, search(server.port(), id, buffer), QUIET.to_owned()].concat()
+        [input, filter, search(port, &format!("{id}\n{lines}"), buffer), QUIET.to_owned()].concat()
     };
     let daemon = Daemon::start(&config(0));
     let load = Load::start(daemon.port("FORWARD_PORT"), 4);
@@ -63,9 +65,28 @@ fn many_reloads_under_load_lose_nothing_and_drop_no_connection() {
     load.wait_for(20);
     let sent = load.finish();
     assert!(sent.iter().all(|sent| !sent.is_lost), "a connection was dropped: {:?}", daemon.log());
+    (daemon, sent)
+}
+
+#[test]
+fn many_reloads_under_load_lose_nothing_and_drop_no_connection() {
+    let (server, rounds) = (BulkServer::start(), rounds(20));
+    let (_daemon, sent) = reload_under_load(server.port(), "", rounds);
     assert_all_there(&server, &sent);
     let last = server.documents().last().unwrap().1.clone();
     assert_eq!(last["round"].as_str().map(str::to_owned).or(last["round"].as_i64().map(|n| n.to_string())), Some(rounds.to_string()));
+}
+
+#[test]
+fn a_real_node_has_each_event_once_after_many_reloads_under_load() {
+    let Some(node) = SearchNode::shared() else { return };
+    node.make_index("reloads", load::fields());
+    let rounds = rounds(10);
+    let (daemon, sent) = reload_under_load(node.port(), "index_name reloads\ngenerate_id true", rounds);
+    assert_eq!(daemon.stop().code, 0);
+    let acked = load::acked(&sent);
+    let documents = load::check_once_in(node, "reloads", &acked);
+    println!("real node: reloads={rounds} acknowledged={} documents={documents} lost=0 twice=0 dropped connections=0", acked.len());
 }
 
 #[test]

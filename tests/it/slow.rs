@@ -3,11 +3,13 @@
 
 use crate::support::forward::{chunk_option, packed};
 use crate::support::http::Request;
-use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, Sender, TempDir, Value, free_port, wait_until};
+use crate::support::service::Paused;
+use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, TempDir, Value, free_port, wait_until};
+use serde_json::json;
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,20 @@ const MARGIN_KB: u64 = 64 << 10;
 const FLAT_KB: u64 = 8 << 10;
 /// To deliver what is buffered, and what the senders had under way.
 const RECOVERY: Duration = Duration::from_secs(60);
+
+/// What is slow for a while.
+trait Server {
+    fn port(&self) -> u16;
+    /// Further lines of the output.
+    fn lines(&self) -> &str;
+    /// Begins to be slow, if it was not from the start.
+    fn tire(&mut self);
+    fn recover(&mut self);
+    /// How many different events it has, as far as it says while it is slow.
+    fn stored(&self) -> u64;
+    /// How many events it got more than once.
+    fn stored_twice(&self) -> u64;
+}
 
 /// A server that counts how often it got each event, and keeps nothing else.
 struct Counting {
@@ -50,11 +66,82 @@ impl Counting {
         server
     }
 
-    /// How many different events came, and how many came more than once.
-    fn so_far(&self) -> (u64, u64) {
-        let counts = self.counts.lock().unwrap();
-        let of = |wanted: fn(&u8) -> bool| counts.iter().flatten().filter(|count| wanted(count)).count() as u64;
-        (of(|count| *count > 0), of(|count| *count > 1))
+    fn count(&self, wanted: fn(&u8) -> bool) -> u64 {
+        self.counts.lock().unwrap().iter().flatten().filter(|count| wanted(count)).count() as u64
+    }
+}
+
+impl Server for Counting {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn lines(&self) -> &str {
+        ""
+    }
+
+    fn tire(&mut self) {}
+
+    fn recover(&mut self) {
+        self.is_slow.store(false, Ordering::Relaxed);
+    }
+
+    fn stored(&self) -> u64 {
+        self.count(|count| *count > 0)
+    }
+
+    fn stored_twice(&self) -> u64 {
+        self.count(|count| *count > 1)
+    }
+}
+
+/// A real node, whose process is stopped in the middle of its work.
+struct Pausing {
+    node: MutexGuard<'static, SearchNode>,
+    index: String,
+    lines: String,
+    paused: Option<(Paused, u64)>,
+}
+
+impl Pausing {
+    fn start(index: &str) -> Option<Pausing> {
+        let node = SearchNode::own()?;
+        node.make_index(index, json!({"pad": {"type": "text", "index": false}}));
+        // An event that is sent again because no answer came replaces itself.
+        let lines = format!("index_name {index}\ngenerate_id true");
+        Some(Pausing { node, index: index.to_owned(), lines, paused: None })
+    }
+}
+
+impl Server for Pausing {
+    fn port(&self) -> u16 {
+        self.node.port()
+    }
+
+    fn lines(&self) -> &str {
+        &self.lines
+    }
+
+    fn tire(&mut self) {
+        let stored = wait_until("the first documents", PATIENCE, || Some(self.node.count(&self.index)).filter(|count| *count > 0));
+        self.paused = Some((self.node.pause(), stored));
+    }
+
+    fn recover(&mut self) {
+        self.paused = None;
+    }
+
+    fn stored(&self) -> u64 {
+        self.paused.as_ref().map_or_else(|| self.node.count(&self.index), |(_, stored)| *stored)
+    }
+
+    fn stored_twice(&self) -> u64 {
+        let twice = |sender| {
+            let [count, first, last, most] = self.node.numbers(&self.index, json!({"term": {"s": sender}}));
+            assert_eq!((first, last + 1), (0, count), "sender {sender}");
+            u64::from(most > 1)
+        };
+        (0..SENDERS).map(twice).sum()
     }
 }
 
@@ -136,16 +223,18 @@ fn slow_seconds() -> u64 {
     std::env::var("FLUMEN_SLOW_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(SLOW_SECONDS)
 }
 
-fn outlast(buffer: &str) {
-    let server = Counting::start();
+fn outlast(mut server: impl Server, buffer: &str) {
     let config = format!(
-        "{FORWARD_SOURCE}<match **>\n@type elasticsearch\nport {}\nrequest_timeout 30\n<buffer>\n{buffer}\nflush_interval 0.05\n\
-         chunk_limit_size 512k\ntotal_limit_size {LIMIT_KB}k\n</buffer>\n</match>\n<label @FLUENT_LOG>\n<match **>\n@type null\n</match>\n</label>\n",
-        server.port
+        "{FORWARD_SOURCE}<match **>\n@type elasticsearch\nport {}\n{}\nrequest_timeout 30\n<buffer>\n{buffer}\nflush_interval 0.05\n\
+         retry_max_interval 2\nchunk_limit_size 512k\ntotal_limit_size {LIMIT_KB}k\n</buffer>\n</match>\n\
+         <label @FLUENT_LOG>\n<match **>\n@type null\n</match>\n</label>\n",
+        server.port(),
+        server.lines()
     );
     let daemon = Daemon::start(&config);
     let idle = daemon.rss_kb();
     let flood = Flood::start(daemon.port("FORWARD_PORT"));
+    server.tire();
     let (began, lasts) = (Instant::now(), Duration::from_secs(slow_seconds()));
     // The largest memory in each third of the time.
     let mut peaks = [0; 3];
@@ -156,12 +245,12 @@ fn outlast(buffer: &str) {
         (began.elapsed() >= lasts).then_some(())
     });
     let acked = flood.acked.load(Ordering::Relaxed);
-    let (stored, _) = server.so_far();
+    let stored = server.stored();
     assert!(acked > stored && acked * EVENT_BYTES as u64 > LIMIT_KB << 9, "{acked} acknowledged, {stored} stored: the server was not slow");
-    server.is_slow.store(false, Ordering::Relaxed);
+    server.recover();
     let acked = flood.finish();
-    wait_until("everything", RECOVERY, || (server.so_far().0 >= acked).then_some(()));
-    let ((stored, twice), peak) = (server.so_far(), daemon.peak_rss_kb());
+    wait_until("everything", RECOVERY, || (server.stored() >= acked).then_some(()));
+    let (stored, twice, peak) = (server.stored(), server.stored_twice(), daemon.peak_rss_kb());
     println!(
         "seconds={} idle_kb={idle} limit_kb={LIMIT_KB} thirds_kb={peaks:?} peak_kb={peak} acknowledged={acked} stored={stored} twice={twice}",
         lasts.as_secs()
@@ -171,13 +260,28 @@ fn outlast(buffer: &str) {
     assert!(peaks[2] <= peaks[1] + FLAT_KB, "memory grows: {peaks:?} kB");
 }
 
+fn in_files(dir: &TempDir) -> String {
+    format!("@type file\npath {}", dir.path().join("buffer").display())
+}
+
 #[test]
 fn memory_stays_flat_while_the_server_is_slow() {
-    outlast("");
+    outlast(Counting::start(), "");
 }
 
 #[test]
 fn memory_stays_flat_while_the_server_is_slow_and_the_buffer_is_on_disk() {
-    let dir = TempDir::new();
-    outlast(&format!("@type file\npath {}", dir.path().join("buffer").display()));
+    outlast(Counting::start(), &in_files(&TempDir::new()));
+}
+
+#[test]
+fn memory_stays_flat_while_a_real_node_hangs() {
+    let Some(node) = Pausing::start("slow") else { return };
+    outlast(node, "");
+}
+
+#[test]
+fn memory_stays_flat_while_a_real_node_hangs_and_the_buffer_is_on_disk() {
+    let Some(node) = Pausing::start("slow-on-disk") else { return };
+    outlast(node, &in_files(&TempDir::new()));
 }

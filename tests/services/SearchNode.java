@@ -10,7 +10,7 @@ import org.opensearch.transport.Netty4Plugin;
 
 /**
  * One OpenSearch node on 127.0.0.1, without security: arguments are the HTTP port and a folder. A line "stop" or "start" on standard input
- * stops the node and starts it again with its data; it ends when its standard input does.
+ * stops the node and starts it again with its data, after "start" with further settings (NAME=VALUE); it ends when its standard input does.
  */
 public final class SearchNode {
     /** Node's constructor that takes plugins from the class path is protected. */
@@ -24,7 +24,24 @@ public final class SearchNode {
         int port = Integer.parseInt(arguments[0]);
         Path home = Path.of(arguments[1]).toAbsolutePath();
         Files.createDirectories(home.resolve("config"));
-        Settings settings = Settings.builder()
+        Node node = start(home, port, new String[0]);
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            String[] words = line.split(" ");
+            if (words[0].equals("stop")) {
+                node.close();
+                System.out.println("stopped");
+            } else if (words[0].equals("start")) {
+                node = start(home, port, words);
+            }
+        }
+        node.close();
+        System.exit(0);
+    }
+
+    /** Starts a node; of the words those with a "=" are settings. */
+    private static Node start(Path home, int port, String[] words) throws Exception {
+        Settings.Builder settings = Settings.builder()
             .put("path.home", home.toString())
             .put("cluster.name", "flumen-tests")
             .put("node.name", "one")
@@ -35,26 +52,16 @@ public final class SearchNode {
             .put("http.port", port)
             .put("transport.port", 0)
             // A nearly full disk of the machine must not make the index read-only in the middle of a test.
-            .put("cluster.routing.allocation.disk.threshold_enabled", false)
-            .build();
-        Node node = start(settings, home, port);
-        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
-        for (String line = input.readLine(); line != null; line = input.readLine()) {
-            if (line.equals("stop")) {
-                node.close();
-                System.out.println("stopped");
-            } else if (line.equals("start")) {
-                node = start(settings, home, port);
+            .put("cluster.routing.allocation.disk.threshold_enabled", false);
+        for (String word : words) {
+            String[] setting = word.split("=", 2);
+            if (setting.length == 2) {
+                settings.put(setting[0], setting[1]);
             }
         }
-        node.close();
-        System.exit(0);
-    }
-
-    private static Node start(Settings settings, Path home, int port) throws Exception {
-        Node node = new OneNode(settings, home);
+        Node node = new OneNode(settings.build(), home);
         node.start();
-        System.out.println("ready " + port);
+        System.out.println("ready " + port + " " + ProcessHandle.current().pid());
         return node;
     }
 }

@@ -3,6 +3,8 @@
 use super::Sender;
 use super::forward::{chunk_option, message};
 use super::msgpack::Value;
+use super::{PATIENCE, SearchNode};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -44,7 +46,7 @@ impl Load {
     /// Waits until so many more are acknowledged, or no sender is left.
     pub fn wait_for(&self, more: u64) {
         let wanted = self.acked() + more;
-        super::wait_until("more acknowledged messages", super::PATIENCE, || {
+        super::wait_until("more acknowledged messages", PATIENCE, || {
             (self.acked() >= wanted || self.senders.iter().all(JoinHandle::is_finished)).then_some(())
         });
     }
@@ -54,6 +56,37 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         self.senders.into_iter().map(|sender| sender.join().unwrap()).collect()
     }
+}
+
+/// The names of all events that were acknowledged.
+pub fn acked(sent: &[Sent]) -> HashSet<String> {
+    sent.iter().flat_map(|sent| sent.acked.iter().cloned()).collect()
+}
+
+/// The fields of events, for the index of a search node.
+pub fn fields() -> serde_json::Value {
+    serde_json::json!({"name": {"type": "keyword"}})
+}
+
+/// Waits until a search node has all of these events.
+pub fn wait_in(node: &SearchNode, index: &str, acked: &HashSet<String>) {
+    super::wait_until("all events in the search node", 3 * PATIENCE, || {
+        (node.count(index) >= acked.len() as u64 && acked.is_subset(&names_in(node, index).into_iter().collect())).then_some(())
+    });
+}
+
+/// Checks, when nothing is under way any more, that a search node has each of these events and none twice; how many documents it has.
+pub fn check_once_in(node: &SearchNode, index: &str, acked: &HashSet<String>) -> usize {
+    let names = names_in(node, index);
+    let there: HashSet<String> = names.iter().cloned().collect();
+    let missing: Vec<_> = acked.difference(&there).collect();
+    assert!(missing.is_empty(), "{index}: {} of {} acknowledged events are not there: {missing:?}", missing.len(), acked.len());
+    assert_eq!(names.len(), there.len(), "{index}: some events are there twice");
+    names.len()
+}
+
+fn names_in(node: &SearchNode, index: &str) -> Vec<String> {
+    node.values(index, "name").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 fn run(port: u16, (load, sender): (u64, usize), stop: &AtomicBool, acked: &AtomicU64) -> Sent {

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Unpacking, compiling and starting on a loaded machine.
@@ -25,9 +25,14 @@ pub struct Engine {
 /// An OpenSearch node.
 pub struct SearchNode {
     port: u16,
+    pid: i32,
     is_running: bool,
+    has_settings: bool,
     process: Service,
 }
+
+/// A node whose process is stopped by a signal.
+pub struct Paused(i32);
 
 /// A script that runs, and what it says.
 struct Service {
@@ -77,32 +82,52 @@ impl SearchNode {
         required("search node", NODE.get_or_init(|| SearchNode::launch("search")).as_ref().map_err(Clone::clone))
     }
 
-    /// A node of a test's own, which it may stop; as [`SearchNode::shared`] where it cannot run.
-    pub fn own() -> Option<SearchNode> {
-        required("search node", SearchNode::launch("search-own"))
+    /// Another node, for the tests that stop and trouble it: one test at a time has it. As [`SearchNode::shared`] where it cannot run.
+    pub fn own() -> Option<MutexGuard<'static, SearchNode>> {
+        static NODE: OnceLock<Result<Mutex<SearchNode>, String>> = OnceLock::new();
+        let node = NODE.get_or_init(|| SearchNode::launch("search-own").map(Mutex::new));
+        let mut node = required("search node", node.as_ref().map_err(Clone::clone))?.lock().unwrap_or_else(PoisonError::into_inner);
+        // The test before may have failed at any point.
+        if node.has_settings {
+            node.stop();
+        }
+        node.start();
+        Some(node)
     }
 
     fn launch(folder: &str) -> Result<SearchNode, String> {
         let (port, folder) = (free_port(), make_folder(folder));
         let process = start("search-node", &[port.to_string().as_ref(), folder.as_os_str()])?;
-        Ok(SearchNode { port, is_running: true, process })
+        let ready = process.stdout.now().into_iter().find(|line| line.starts_with("ready ")).unwrap_or_default();
+        let pid = ready.rsplit(' ').next().and_then(|pid| pid.parse().ok()).ok_or(ready)?;
+        Ok(SearchNode { port, pid, is_running: true, has_settings: false, process })
     }
 
-    /// Stops it; its data stay.
+    /// Stops it, where it runs; its data stay.
     pub fn stop(&mut self) {
-        self.process.tell("stop", "stopped");
-        self.is_running = false;
+        if self.is_running {
+            self.process.tell("stop", "stopped");
+        }
+        (self.is_running, self.has_settings) = (false, false);
     }
 
-    /// Starts it again where it was stopped.
+    /// Starts it again, where it was stopped.
     pub fn start(&mut self) {
-        self.process.tell("start", "ready");
-        self.is_running = true;
+        self.start_with(&[]);
     }
 
-    /// Whether it was not stopped.
-    pub fn is_running(&self) -> bool {
-        self.is_running
+    /// Starts it again with these settings (`name=value`), which count until it is stopped.
+    pub fn start_with(&mut self, settings: &[&str]) {
+        if !self.is_running {
+            self.process.tell(&[&["start"], settings].concat().join(" "), "ready");
+            (self.is_running, self.has_settings) = (true, !settings.is_empty());
+        }
+    }
+
+    /// Stops its whole process where it is, until what this gives is dropped.
+    pub fn pause(&self) -> Paused {
+        signal(self.pid, libc::SIGSTOP);
+        Paused(self.pid)
     }
 
     /// Its HTTP port.
@@ -126,6 +151,43 @@ impl SearchNode {
         })
     }
 
+    /// Makes an index with these fields, of one shard, so that the node counts exactly.
+    pub fn make_index(&self, index: &str, fields: Value) {
+        let settings = json!({"settings": {"number_of_shards": 1, "number_of_replicas": 0}, "mappings": {"properties": fields}});
+        assert_eq!(self.ask("PUT", &format!("/{index}"), &settings.to_string())["acknowledged"], true, "{index}");
+    }
+
+    /// How many documents a search finds in an index now; none while it has no shards to count in, as just after its start.
+    pub fn count(&self, index: &str) -> u64 {
+        self.ask("POST", &format!("/{index}/_refresh"), "");
+        self.ask("GET", &format!("/{index}/_count"), "")["count"].as_u64().unwrap_or(0)
+    }
+
+    /// What a query finds in an index, by the field `n`: how many documents, the first and the last number, how often one occurs at most.
+    pub fn numbers(&self, index: &str, query: Value) -> [u64; 4] {
+        let numbers =
+            json!({"first": {"min": {"field": "n"}}, "last": {"max": {"field": "n"}}, "often": {"terms": {"field": "n", "size": 1}}});
+        let query = json!({"size": 0, "track_total_hits": true, "query": query, "aggs": numbers});
+        let found = self.ask("POST", &format!("/{index}/_search"), &query.to_string());
+        let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{found}")) as u64;
+        let of = &found["aggregations"];
+        [&found["hits"]["total"]["value"], &of["first"]["value"], &of["last"]["value"], &of["often"]["buckets"][0]["doc_count"]].map(number)
+    }
+
+    /// The values of a field in all documents of an index, in no order, as often as they occur.
+    pub fn values(&self, index: &str, field: &str) -> Vec<Value> {
+        self.ask("POST", &format!("/{index}/_refresh"), "");
+        let search = json!({"size": 5000, "sort": ["_doc"], "_source": [field]}).to_string();
+        let mut page = self.ask("POST", &format!("/{index}/_search?scroll=1m"), &search);
+        let mut values = Vec::new();
+        while let Some(hits) = page["hits"]["hits"].as_array().filter(|hits| !hits.is_empty()) {
+            values.extend(hits.iter().map(|hit| hit["_source"][field].clone()));
+            let next = json!({"scroll": "1m", "scroll_id": page["_scroll_id"]}).to_string();
+            page = self.ask("POST", "/_search/scroll", &next);
+        }
+        values
+    }
+
     /// Waits until an index holds at least `count` documents; all of them, oldest `@timestamp` first.
     pub fn wait_for_documents(&self, index: &str, count: usize) -> Vec<Value> {
         let hits = self.wait_for_hits(index, json!({"match_all": {}}), count);
@@ -147,6 +209,17 @@ impl Service {
         let answered = self.stdout.wait_for(START, |lines| count(lines) > before);
         answered.unwrap_or_else(|lines| panic!("no {answer:?} after {word:?}: {lines:?}"));
     }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal(self.0, libc::SIGCONT);
+    }
+}
+
+fn signal(pid: i32, signal: i32) {
+    // SAFETY: kill takes two integers; the process is the service's own, which ends only with its input.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
 impl Drop for Service {
