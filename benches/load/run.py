@@ -7,6 +7,7 @@ usage: python3 benches/load/run.py [--events 300000] [--rounds 5] [--only WORD] 
 
 Programs are looked for on PATH, or named: FLUMEN=target/release/flumen FLUENT_BIT=... VECTOR=... FLUENTD=... In each round every collector
 takes the same events after another. Every document is looked at when it has arrived: what is lost, damaged or doubled is said.
+With --items the results are results-items.md and results-items.svg.
 """
 import argparse
 import datetime
@@ -116,8 +117,9 @@ def median(rounds, key):
 
 
 def table(all_results, collectors, options):
-    lines = ["Events per CPU-second of the whole process, medians of %d rounds of %s events, collectors in turn; %s." % (
-        options.rounds, format(options.events, ","), machine()), "",
+    answers = "; the server answers each document" if options.items else ""
+    lines = ["Events per CPU-second of the whole process, medians of %d rounds of %s events, collectors in turn%s; %s." % (
+        options.rounds, format(options.events, ","), answers, machine()), "",
         "| workload | " + " | ".join("%s %s" % (one.name, one.version()) for one in collectors) + " | Flumen : Fluent Bit |",
         "|---|" + "---|" * (len(collectors) + 1)]
     for name, results in all_results.items():
@@ -165,14 +167,15 @@ def main():
                 print(latency.line("%s %s" % (one.name, one.version()), with_sink(one, WORKLOADS[0], measure_latency)), flush=True)
         return
     results = {workload.name: compare(workload, collectors, options) for workload in WORKLOADS if options.only in workload.name}
-    text = table(results, collectors, options)
+    text, file_name = table(results, collectors, options), "results-items" if options.items else "results"
     print("\n" + text)
-    with open(os.path.join(options.out, "results.md"), "w") as file:
+    with open(os.path.join(options.out, file_name + ".md"), "w") as file:
         file.write(text)
-    with open(os.path.join(options.out, "results.svg"), "w") as file:
+    with open(os.path.join(options.out, file_name + ".svg"), "w") as file:
         bars = {name: {one: median(rounds, "per_cpu_second") for one, rounds in found.items()} for name, found in results.items()}
         versions = ", ".join("%s %s" % (one.name, one.version()) for one in collectors)
-        file.write(chart.bars("Events per CPU-second", "%s; %s" % (versions, machine()), bars))
+        title = "Events per CPU-second" + (", each document answered" if options.items else "")
+        file.write(chart.bars(title, "%s; %s" % (versions, machine()), bars))
 
 
 if __name__ == "__main__":

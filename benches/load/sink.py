@@ -18,7 +18,7 @@ import workloads
 lock = threading.Lock()
 bodies, documents = [], 0
 items = "--items" in sys.argv
-ITEM = b'{"index":{"_index":"i","_id":"abcdefghijklmnopqrst","_version":1,"result":"created","_seq_no":1,"_primary_term":1,"status":201}}'
+ITEM = b'{"%s":{"_index":"i","_id":"abcdefghijklmnopqrst","_version":1,"result":"created","_seq_no":1,"_primary_term":1,"status":201}}'
 INFO = {"name": "sink", "cluster_name": "sink", "tagline": "You Know, for Search", "version": {
     "number": "7.17.0", "build_flavor": "default", "minimum_wire_compatibility_version": "6.8.0", "minimum_index_compatibility_version": "6.0.0"}}
 
@@ -78,7 +78,12 @@ def take(body, zipped):
     with lock:
         bodies.append((time.time(), body))
         documents += count
-    return b'{"took":1,"errors":false,"items":[%s]}' % (b",".join([ITEM] * count) if items else b"")
+    return b'{"took":1,"errors":false,"items":[%s]}' % (b",".join([ITEM % operation(body)] * count) if items else b"")
+
+
+def operation(body):
+    """The first document's, which is that of all: index or create."""
+    return bytes(body[:32]).split(b'"', 2)[1] if body else b"index"
 
 
 def check():
