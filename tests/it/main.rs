@@ -34,6 +34,7 @@ mod picture;
 mod reload;
 mod replay;
 mod routing;
+mod same_documents;
 mod search_node;
 mod secondary;
 mod send_forward;
