@@ -68,6 +68,15 @@ impl Path {
         Path::Body(Box::new(Bodies::new(&root.children[0]).expect("parameters")), chunk)
     }
 
+    /// Bytes of an event as it comes in.
+    #[allow(dead_code, reason = "not everybody who runs paths asks")]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Path::Emit(emit) => emit.input.len() / EVENTS,
+            Path::Body(_, chunk) => chunk.bytes.len() / EVENTS,
+        }
+    }
+
     /// Takes [`EVENTS`] events along the path.
     pub fn run(&mut self) {
         match self {
