@@ -2,9 +2,11 @@
 
 use crate::support::bulk_server::{Answer, BulkServer, Item};
 use crate::support::forward::{chunk_option, forward};
-use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, Sender, Value, wait_until};
+use crate::support::load::{self, Load};
+use crate::support::{Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, Value, wait_until};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A folder for a buffer, that outlives the daemons.
 struct Folder(PathBuf);
@@ -111,14 +113,32 @@ struct SmallDisk(Folder);
 impl SmallDisk {
     fn new(name: &str) -> Option<SmallDisk> {
         let folder = Folder::new(name);
-        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&folder.0).status();
-        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(folder))
+        mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &folder.0).then_some(SmallDisk(folder))
     }
+
+    /// One that a file is the device of, and that becomes read-only when it finds an error in itself.
+    fn in_file(image: &Path, name: &str) -> Option<SmallDisk> {
+        let folder = Folder::new(name);
+        mount(&["-o", "loop,errors=remount-ro", image.to_str().unwrap()], &folder.0).then_some(SmallDisk(folder))
+    }
+
+    /// Makes it find an error, if the system lets us.
+    fn fail(&self) -> bool {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        let folder = format!(" {} ", self.0.0.display());
+        let device = mounts.lines().find(|line| line.contains(&folder)).and_then(|line| line.split(' ').next()).unwrap();
+        std::fs::write(format!("/sys/fs/ext4/{}/trigger_fs_error", device.trim_start_matches("/dev/")), "1").is_ok()
+    }
+}
+
+/// Runs `mount`; whether it could.
+fn mount(arguments: &[&str], folder: &Path) -> bool {
+    Command::new("mount").args(arguments).arg(folder).output().is_ok_and(|output| output.status.success())
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0.0).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.0.0).status();
     }
 }
 
@@ -132,17 +152,8 @@ fn a_full_disk_holds_acks_back_until_there_is_room() {
     let ballast = disk.0.0.join("ballast");
     std::fs::write(&ballast, vec![1; 800 << 10]).unwrap();
     let mut sender = Sender::try_connect(daemon.port("FORWARD_PORT"), Duration::from_millis(300)).unwrap();
-    let pad = "x".repeat(50 << 10);
-    let mut sent = 0;
-    // The disk takes a few of them, and then no ack comes.
-    let acked = loop {
-        let record = Value::json(&format!("{{\"n\":{sent},\"pad\":\"{pad}\"}}"));
-        sender.send(&forward("t", &[(Value::Int(1_700_000_000), record)], chunk_option(&sent.to_string())));
-        sent += 1;
-        if !sender.try_ack(&(sent - 1).to_string()) {
-            break sent - 1;
-        }
-    };
+    // The disk takes a few of them.
+    let acked = send_until_refused(&mut sender, 0, 50 << 10);
     assert!((1..10).contains(&acked), "{acked}");
     let wanted =
         format!("cannot write the buffer: events wait in memory and are not acknowledged until it works again path={:?}", disk.0.0);
@@ -153,16 +164,146 @@ fn a_full_disk_holds_acks_back_until_there_is_room() {
     daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
     daemon.kill();
     let daemon = start(&config.replace("flush_interval 1h", "flush_interval 0.05"), server.port(), &disk.0.0);
-    assert_eq!(server.wait_for_documents(sent).len(), sent);
+    assert_eq!(server.wait_for_documents(acked + 1).len(), acked + 1);
     daemon.stop();
+}
+
+/// Sends events of so many bytes, numbered from `first` on, until one is not acknowledged; its number.
+fn send_until_refused(sender: &mut Sender, first: usize, bytes: usize) -> usize {
+    let pad = "x".repeat(bytes);
+    for n in first.. {
+        let record = Value::json(&format!("{{\"n\":{n},\"pad\":\"{pad}\"}}"));
+        sender.send(&forward("t", &[(Value::Int(1_700_000_000), record)], chunk_option(&n.to_string())));
+        if !sender.try_ack(&n.to_string()) {
+            return n;
+        }
+    }
+    unreachable!("numbers do not end");
+}
+
+/// Waits until nothing is acknowledged any more.
+fn wait_for_stall(load: &Load) {
+    let (mut acked, mut since) = (load.acked(), Instant::now());
+    wait_until("the senders to be stopped", PATIENCE, || {
+        if load.acked() != acked {
+            (acked, since) = (load.acked(), Instant::now());
+        }
+        // Longer than it takes until the disk is tried again.
+        (since.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+}
+
+#[test]
+fn a_real_node_that_is_down_while_the_disk_fills_gets_each_event_once() {
+    let (Some(disk), Some(mut node)) = (SmallDisk::new("full-for-node"), SearchNode::own()) else { return };
+    node.make_index("full", load::fields());
+    node.stop();
+    let config = config("generate_id true").replace("index_name logs", "index_name full").replace("t t.*", "load.*");
+    let daemon = start(&config, node.port(), &disk.0.0);
+    let load = Load::start(daemon.port("FORWARD_PORT"), 4);
+    load.wait_for(100);
+    let count = |wanted: &str| daemon.log().iter().filter(|line| line.contains(wanted)).count();
+    let ballast = disk.0.0.join("ballast");
+    let refused = format!("are not acknowledged until it works again path={:?}", disk.0.0);
+    let fill = |times| {
+        // All that there is, as far as it goes.
+        let _ = std::fs::write(&ballast, vec![1; 1 << 20]);
+        wait_for_stall(&load);
+        assert_eq!(count(&refused), times, "{:?}", daemon.log());
+        load.acked()
+    };
+    let first = fill(1);
+    std::fs::remove_file(&ballast).unwrap();
+    load.wait_for(100);
+    assert_eq!(count("the buffer can be written again"), 1);
+    let second = fill(2);
+    // The disk stays full: what is delivered makes the room.
+    node.start();
+    load.wait_for(500);
+    std::fs::remove_file(&ballast).unwrap();
+    load.wait_for(100);
+    let sent = load.finish();
+    assert!(sent.iter().all(|sent| !sent.is_lost), "{:?}", daemon.log());
+    let acked = load::acked(&sent);
+    load::wait_in(&node, "full", &acked);
+    assert_eq!(daemon.stop().code, 0);
+    let documents = load::check_once_in(&node, "full", &acked);
+    println!("real node, full disk: acknowledged={} (when full={first} again={second}) documents={documents} lost=0 twice=0", acked.len());
+}
+
+#[test]
+fn a_folder_that_turns_read_only_holds_acks_back_until_it_can_be_written() {
+    let Some(disk) = SmallDisk::new("turning") else { return };
+    let (server, folder) = (BulkServer::start(), disk.0.0.join("buffer"));
+    std::fs::create_dir(&folder).unwrap();
+    // Small files, so that there is a next one soon.
+    let config = config("").replace("flush_interval 0.05", "flush_interval 1h\ntotal_limit_size 1m");
+    let daemon = start(&config, server.port(), &folder);
+    let mut sender = Sender::try_connect(daemon.port("FORWARD_PORT"), Duration::from_millis(500)).unwrap();
+    let record = Value::json("{\"n\":0}");
+    sender.send(&forward("t", &[(Value::Int(1_700_000_000), record)], chunk_option("0")));
+    wait_until("the first ack", PATIENCE, || sender.try_ack("0").then_some(()));
+    // A file system with an open file does not become read-only by hand, but another one can take its place.
+    assert!(mount(&["--bind", folder.to_str().unwrap()], &folder) && mount(&["-o", "remount,bind,ro"], &folder));
+    let refused = send_until_refused(&mut sender, 1, 5 << 10);
+    assert!((2..30).contains(&refused), "{refused}");
+    let wanted = format!(
+        "cannot make a file in the buffer: events wait in memory and are not acknowledged until it works again path={folder:?} error=\"Read-only"
+    );
+    daemon.wait_for_log("why", |lines| lines.iter().any(|line| line.contains(&wanted)));
+    assert!(!sender.try_ack(&refused.to_string()), "acknowledged and nowhere");
+    assert!(Command::new("umount").arg(&folder).status().unwrap().success());
+    wait_until("the last ack", PATIENCE, || sender.try_ack(&refused.to_string()).then_some(()));
+    daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
+    daemon.kill();
+    let daemon = start(&config.replace("flush_interval 1h", "flush_interval 0.05"), server.port(), &folder);
+    assert_eq!(server.wait_for_documents(refused + 1).len(), refused + 1);
+    assert_eq!(daemon.stop().code, 0);
+}
+
+#[test]
+fn a_disk_that_fails_and_becomes_read_only_costs_nothing_that_was_acknowledged() {
+    let place = Folder::new("image");
+    let image = place.0.join("image");
+    std::fs::File::create(&image).unwrap().set_len(8 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").arg("-q").arg(&image).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let Some(disk) = SmallDisk::in_file(&image, "failing") else { return };
+    let (server, config) = (BulkServer::start(), config("").replace("flush_interval 0.05", "flush_interval 1h"));
+    let folder = disk.0.0.join("buffer");
+    let daemon = start(&config, server.port(), &folder);
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    for n in 0..20 {
+        let record = Value::json(&format!("{{\"n\":{n}}}"));
+        sender.send(&forward("t", &[(Value::Int(1_700_000_000), record)], chunk_option(&n.to_string())));
+        assert_eq!(sender.ack(), n.to_string().as_bytes());
+    }
+    if !disk.fail() {
+        return;
+    }
+    let mut sender = Sender::try_connect(daemon.port("FORWARD_PORT"), Duration::from_secs(1)).unwrap();
+    assert_eq!(send_until_refused(&mut sender, 20, 10), 20, "acknowledged and nowhere");
+    let wanted = format!("until it works again path={folder:?} error=\"Read-only");
+    daemon.wait_for_log("why", |lines| lines.iter().any(|line| line.contains("cannot write the buffer") && line.contains(&wanted)));
+    // It has to be mounted anew, and for that nobody may use it.
+    daemon.kill();
+    drop(disk);
+    let disk = SmallDisk::in_file(&image, "failing").unwrap();
+    assert_eq!(disk.0.0.join("buffer"), folder);
+    let daemon = start(&config.replace("flush_interval 1h", "flush_interval 0.05"), server.port(), &folder);
+    let numbers =
+        |documents: Vec<(_, serde_json::Value)>| documents.iter().map(|(_, document)| document["n"].as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(numbers(server.wait_for_documents(20)), (0..20).collect::<Vec<_>>());
+    assert_eq!(daemon.stop().code, 0);
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_is_named_at_the_start() {
     // Who may not mount has no file system to make read-only.
     let Some(disk) = SmallDisk::new("read-only") else { return };
-    let remounted = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&disk.0.0).status();
-    assert!(remounted.unwrap().success());
+    assert!(mount(&["-o", "remount,ro"], &disk.0.0));
     let finished = Daemon::with(&config("")).env("SERVER", 1).env("BUFFER", disk.0.0.join("b").display()).run();
     let said =
         finished.stderr.iter().any(|line| line.contains(&format!("the buffer {}", disk.0.0.display())) && line.contains("Read-only"));

@@ -1,7 +1,10 @@
 //! Reloading: by signal, under load, with configurations that are wrong, and what becomes of listeners, connections and buffers.
 
+use crate::support::forward::{chunk_option, message};
 use crate::support::load::{self, Load, Sent};
-use crate::support::{Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, free_port, is_listening, wait_until};
+use crate::support::{
+    Answer, BulkServer, Daemon, FORWARD_SOURCE, PATIENCE, SearchNode, Sender, TempDir, Value, free_port, is_listening, wait_until,
+};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -152,12 +155,7 @@ fn an_output_that_is_gone_delivers_what_it_holds() {
     let with = |port: u16, wait: &str| [FORWARD_SOURCE, &search(port, "", wait), QUIET].concat();
     let daemon = Daemon::start(&with(server.port(), "flush_interval 100"));
     let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
-    sender.send(&crate::support::forward::message(
-        "t",
-        crate::support::Value::Int(1),
-        crate::support::Value::json("{\"name\":\"old\"}"),
-        crate::support::forward::chunk_option("c"),
-    ));
+    sender.send(&message("t", Value::Int(1), Value::json("{\"name\":\"old\"}"), chunk_option("c")));
     sender.ack();
     assert!(reload(&daemon, &with(other.port(), "")));
     sender.event("t", "{\"name\":\"new\"}");
@@ -167,7 +165,7 @@ fn an_output_that_is_gone_delivers_what_it_holds() {
 
 #[test]
 fn buffers_on_disk_go_on_through_reloads() {
-    let (server, dir) = (BulkServer::start(), crate::support::TempDir::new());
+    let (server, dir) = (BulkServer::start(), TempDir::new());
     let path = dir.path().join("buffer");
     let with = |port: u16, more: &str| {
         let buffer = format!("@type file\npath {}\nretry_wait 0.1\n{more}", path.display());
@@ -176,9 +174,10 @@ fn buffers_on_disk_go_on_through_reloads() {
     let daemon = Daemon::start(&with(free_port(), ""));
     let load = Load::start(daemon.port("FORWARD_PORT"), 3);
     load.wait_for(100);
-    // By its path it is the same, though it sends elsewhere and its chunks are smaller.
-    for round in 0..10 {
-        assert!(reload(&daemon, &with(server.port(), if round % 2 == 0 { "chunk_limit_size 64k" } else { "" })), "{:?}", daemon.log());
+    // By its path it is the same, though it sends elsewhere, its chunks are smaller, and it is written in another way.
+    let ways = ["chunk_limit_size 64k", "fsync never\ncompress gzip", "total_limit_size 1m", "fsync always", "compress zstd"];
+    for way in ways.iter().cycle().take(10) {
+        assert!(reload(&daemon, &with(server.port(), way)), "{:?}", daemon.log());
         load.wait_for(30);
     }
     let sent = load.finish();
@@ -186,4 +185,31 @@ fn buffers_on_disk_go_on_through_reloads() {
     assert_all_there(&server, &sent);
     let finished = daemon.stop();
     assert!(!finished.stderr.iter().any(|line| line.contains("[error]")), "{:?}", finished.stderr);
+}
+
+#[test]
+fn a_buffer_on_disk_compresses_from_a_reload_on() {
+    let (server, dir) = (BulkServer::start(), TempDir::new());
+    let path = dir.path().join("buffer");
+    let with = |port: u16, more: &str| {
+        let buffer = format!("@type file\npath {}\nretry_wait 0.1\nretry_max_interval 1\n{more}", path.display());
+        [FORWARD_SOURCE, &search(port, "", &buffer), QUIET].concat()
+    };
+    let (daemon, dead) = (Daemon::start(&with(free_port(), "")), free_port());
+    let mut sender = Sender::connect(daemon.port("FORWARD_PORT"));
+    let mut send = |name: &str| {
+        let record = Value::json(&format!("{{\"name\":\"{name}\",\"pad\":\"{}\"}}", "x".repeat(100_000)));
+        sender.send(&message("t", Value::Int(1), record, chunk_option(name)));
+        assert_eq!(sender.ack(), name.as_bytes());
+        let files = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+        files.sum::<u64>()
+    };
+    let plain = send("plain");
+    assert!(reload(&daemon, &with(dead, "compress gzip\nfsync always")), "{:?}", daemon.log());
+    let packed = send("packed") - plain;
+    assert!(plain > 100_000 && packed < 10_000, "{plain} and {packed} bytes");
+    assert!(reload(&daemon, &with(dead, "")), "{:?}", daemon.log());
+    assert!(send("plain again") > plain + packed + 100_000);
+    assert!(reload(&daemon, &with(server.port(), "compress zstd")), "{:?}", daemon.log());
+    assert_eq!(names(&server.wait_for_documents(3)), ["plain", "packed", "plain again"].map(str::to_owned).into());
 }

@@ -30,7 +30,7 @@ use state::State;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ pub struct Log {
 struct Shared {
     disk: Arc<dyn Disk>,
     location: Location,
-    options: Options,
+    options: RwLock<Options>,
     limits: LogLimits,
     report: Report,
     state: Mutex<State>,
@@ -114,7 +114,8 @@ impl Log {
     /// Appends events to a chunk. A receipt is held until they are as durable as they can be here.
     pub fn append(&self, chunk: u64, bytes: &[u8], records: usize, origin: Option<Origin>, receipt: Option<&Receipt>) {
         let shared = &self.shared;
-        let packed = self.pack(bytes);
+        let options = shared.options();
+        let packed = pack_if_worth(options.compress, bytes);
         let (content, packing) = packed.as_ref().map_or((bytes, Packing::None), |(packed, how)| (packed.as_slice(), *how));
         let mut state = shared.lock();
         let was_empty = state.tail.waiting() == 0;
@@ -128,7 +129,7 @@ impl Log {
             }
             state.is_urgent = true;
         }
-        state.is_urgent |= shared.options.fsync == Fsync::Always;
+        state.is_urgent |= options.fsync == Fsync::Always;
         if state.writer_waits && (state.is_urgent || was_empty || state.tail.waiting() >= writer::EAGER_BYTES) {
             state.writer_waits = false;
             shared.work.notify_all();
@@ -140,6 +141,18 @@ impl Log {
         let mut state = self.shared.lock();
         state.close(chunk);
         self.shared.wake(&mut state);
+    }
+
+    /// Works in another way from now on. What is in the log stays as it is, and is synced now if the new way syncs at all.
+    pub fn set_options(&self, options: Options) {
+        let shared = &self.shared;
+        if std::mem::replace(&mut *shared.options.write().unwrap_or_else(PoisonError::into_inner), options) == options {
+            return;
+        }
+        let mut state = shared.lock();
+        state.set_segment_bytes(options.segment_bytes);
+        state.is_urgent = true;
+        shared.wake(&mut state);
     }
 
     /// Writes and syncs everything, ends the thread and gives up the folder. Blocks.
@@ -157,21 +170,22 @@ impl Log {
             self.shared.lock.remove();
         }
     }
+}
 
-    fn pack(&self, bytes: &[u8]) -> Option<(Vec<u8>, Packing)> {
-        let packing = match self.shared.options.compress {
-            Compress::Text => return None,
-            Compress::Gzip => Packing::Gzip,
-            Compress::Zstd => Packing::Zstd,
-        };
-        if bytes.len() < PACKED_FROM_BYTES {
-            return None;
-        }
-        let packed = pack(self.shared.options.compress, bytes).ok()??;
-        let mut content = (bytes.len() as u32).to_le_bytes().to_vec();
-        content.extend_from_slice(&packed);
-        Some((content, packing))
+/// The content of a frame of compressed events: their length, and they.
+fn pack_if_worth(how: Compress, bytes: &[u8]) -> Option<(Vec<u8>, Packing)> {
+    let packing = match how {
+        Compress::Text => return None,
+        Compress::Gzip => Packing::Gzip,
+        Compress::Zstd => Packing::Zstd,
+    };
+    if bytes.len() < PACKED_FROM_BYTES {
+        return None;
     }
+    let packed = pack(how, bytes).ok()??;
+    let mut content = (bytes.len() as u32).to_le_bytes().to_vec();
+    content.extend_from_slice(&packed);
+    Some((content, packing))
 }
 
 impl Drop for Log {
@@ -181,6 +195,10 @@ impl Drop for Log {
 }
 
 impl Shared {
+    fn options(&self) -> Options {
+        *self.options.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

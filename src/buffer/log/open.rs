@@ -10,7 +10,7 @@ use crate::log::PluginLog;
 use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 /// A chunk that was there before.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ pub fn open(
         take_up(&mut state, &mut recovered, number, chunk, &location, &*disk, &report);
     }
     state.free_found();
-    let shared = Shared { disk, location, options, limits, report, state: Mutex::new(state), work: Condvar::new(), lock };
+    let shared =
+        Shared { disk, location, options: RwLock::new(options), limits, report, state: Mutex::new(state), work: Condvar::new(), lock };
     let shared = Arc::new(shared);
     let (writers, log) = (Arc::clone(&shared), log.clone());
     let thread = std::thread::Builder::new().name("buffer".to_owned()).spawn(move || log.enter(|| writer::run(writers)));

@@ -189,7 +189,7 @@ impl LogChunk {
     /// Reads what is to be delivered next; an error of kind [`MOVED`] where it is no longer there.
     pub(super) fn read_from(&self, chunk: &mut Chunk, snapshot: &Snapshot) -> io::Result<bool> {
         let Snapshot { places, remaining, moves } = snapshot;
-        let limit = if self.is_packed { self.log.shared.options.part_bytes } else { usize::MAX };
+        let limit = if self.is_packed { self.log.shared.options().part_bytes } else { usize::MAX };
         let mut reading =
             Reading { chunk, remaining: remaining.clone(), spans: Vec::new(), limit, is_packed: self.is_packed, moves: *moves };
         let mut to = ReadTo { moves: *moves, ..ReadTo::default() };
@@ -214,7 +214,7 @@ impl LogChunk {
     /// Reads the frames of one place, a window at a time; how many bytes of it were read, which is less where there is enough.
     fn read_place(&self, place: &Place, reading: &mut Reading<'_>, window: &mut Window) -> io::Result<u32> {
         let shared = &self.log.shared;
-        let usual = (shared.options.part_bytes / WINDOWS_A_PART) as u32;
+        let usual = (shared.options().part_bytes / WINDOWS_A_PART) as u32;
         let (mut at, mut length) = (0, usual);
         window.keep_from(window.filled);
         while at < place.length {

@@ -86,6 +86,8 @@ pub struct State {
     pub removable: Vec<Removable>,
     /// Whether the end has begun.
     pub is_stopping: bool,
+    /// Whether the disk refuses: what is delivered makes room at once, and need not be written any more.
+    pub is_refused: bool,
     segments: VecDeque<Segment>,
     segment_bytes: usize,
     next_segment: u32,
@@ -107,6 +109,7 @@ impl State {
             writer_waits: false,
             removable: Vec::new(),
             is_stopping: false,
+            is_refused: false,
             segments: VecDeque::new(),
             segment_bytes,
             next_segment: 1,
@@ -120,6 +123,11 @@ impl State {
         self.next_segment = self.next_segment.max(name.number.saturating_add(1));
         self.limits.disk.take(length);
         self.segments.push_back(Segment { name, length, live: 0 });
+    }
+
+    /// Segments have so many bytes from now on.
+    pub fn set_segment_bytes(&mut self, bytes: usize) {
+        self.segment_bytes = bytes;
     }
 
     /// Gives no segment a number below this.
@@ -214,7 +222,7 @@ impl State {
     fn free(&mut self, after: u64) {
         let is_empty = self.chunks.values().all(|live| live.places.is_empty());
         let is_long = self.tail.length() >= self.segment_bytes / 4 || self.limits.disk.is_full();
-        if is_empty && (is_long || self.is_stopping) {
+        if is_empty && (is_long || self.is_stopping || self.is_refused) {
             self.tail.turn_to(None);
         }
         let current = self.tail.segment();

@@ -36,17 +36,23 @@ struct Job {
 /// The writer's own.
 struct Writer {
     shared: Arc<Shared>,
+    /// As it is in this round.
+    fsync: Fsync,
     file: Option<(SegmentName, Box<dyn DiskFile>)>,
     /// Whether a file was made since the folder was synced.
     is_folder_new: bool,
     /// Since when there is something that is written and not synced.
     unsynced_since: Option<Instant>,
     complained: Option<Instant>,
+    /// Segments that nothing lives in and that could not be removed.
+    unremoved: Vec<SegmentName>,
 }
 
 /// Writes until the log is closed.
 pub(super) fn run(shared: Arc<Shared>) {
-    let mut writer = Writer { shared, file: None, is_folder_new: false, unsynced_since: None, complained: None };
+    let fsync = shared.options().fsync;
+    let mut writer =
+        Writer { shared, fsync, file: None, is_folder_new: false, unsynced_since: None, complained: None, unremoved: Vec::new() };
     while let Some(job) = writer.next_job() {
         if !writer.carry_out(job) {
             break;
@@ -91,7 +97,8 @@ impl Writer {
         }
         let is_sync_due = self.unsynced_since.is_some_and(|since| since + SYNC_WAIT <= Instant::now());
         let wants_sync = state.is_urgent || state.is_stopping || is_sync_due;
-        let sync = match shared.options.fsync {
+        self.fsync = shared.options().fsync;
+        let sync = match self.fsync {
             Fsync::Always | Fsync::Acked => wants_sync,
             Fsync::Interval => is_sync_due || state.is_stopping || !state.removable.is_empty(),
             Fsync::Never => false,
@@ -106,11 +113,15 @@ impl Writer {
         let mut last_tries = 0;
         loop {
             match self.write(&job) {
-                Ok(()) => break,
+                Ok(has_written) => {
+                    self.recover(has_written);
+                    break;
+                }
                 Err((what, error)) => self.complain(what, &error),
             }
             let shared = Arc::clone(&self.shared);
-            let state = shared.lock();
+            let mut state = shared.lock();
+            state.is_refused = true;
             if state.is_stopping {
                 last_tries += 1;
                 if last_tries >= LAST_TRIES {
@@ -119,14 +130,11 @@ impl Writer {
                     return false;
                 }
             }
-            let state = shared.wait_for_stop(state, shared.options.retry_wait);
+            let state = shared.wait_for_stop(state, shared.options().retry_wait);
             // Where a sync failed nobody knows what of the last rounds is on the disk: all of it is written again.
             job.blocks = state.tail.writing.clone();
             drop(state);
             self.remove_free();
-        }
-        if self.complained.take().is_some() {
-            crate::warning!("the buffer can be written again path={:?}", self.shared.location.folder);
         }
         // Nobody else has them now: their memory can be used again.
         job.blocks.clear();
@@ -134,7 +142,9 @@ impl Writer {
         true
     }
 
-    fn write(&mut self, job: &Job) -> Result<(), (&'static str, io::Error)> {
+    /// Whether there was anything to write.
+    fn write(&mut self, job: &Job) -> Result<bool, (&'static str, io::Error)> {
+        let mut has_written = false;
         for block in &job.blocks {
             // What became of a segment since may be that everything in it is delivered.
             if !self.shared.lock().has_segment(block.segment.number) {
@@ -144,21 +154,22 @@ impl Writer {
             let Some((_, file)) = &mut self.file else { continue };
             self.unsynced_since.get_or_insert_with(Instant::now);
             file.write_at(&block.bytes, block.start as u64).map_err(|error| ("write", error))?;
+            has_written = true;
         }
         if job.sync {
             self.sync()?;
         }
-        if self.shared.options.fsync == Fsync::Never {
+        if self.fsync == Fsync::Never {
             self.unsynced_since = None;
         }
-        Ok(())
+        Ok(has_written)
     }
 
     fn turn_to(&mut self, segment: SegmentName) -> Result<(), (&'static str, io::Error)> {
         if self.file.as_ref().is_some_and(|(name, _)| *name == segment) {
             return Ok(());
         }
-        if self.file.is_some() && self.unsynced_since.is_some() && self.shared.options.fsync != Fsync::Never {
+        if self.file.is_some() && self.unsynced_since.is_some() && self.fsync != Fsync::Never {
             self.sync()?;
         }
         self.file = None;
@@ -191,12 +202,12 @@ impl Writer {
     fn finish(&mut self, job: &Job) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        let is_enough = job.sync || matches!(shared.options.fsync, Fsync::Interval | Fsync::Never);
+        let is_enough = job.sync || matches!(self.fsync, Fsync::Interval | Fsync::Never);
         if is_enough {
             state.written = job.upto;
         }
         let in_memory: usize = state.tail.writing.iter().map(|block| block.bytes.len()).sum();
-        if job.sync || shared.options.fsync == Fsync::Never || in_memory > UNSYNCED_BYTES {
+        if job.sync || self.fsync == Fsync::Never || in_memory > UNSYNCED_BYTES {
             state.tail.written();
             shared.limits.memory.give_back(in_memory as u64);
         }
@@ -215,16 +226,28 @@ impl Writer {
         let (free, kept): (Vec<Removable>, Vec<Removable>) = state.removable.drain(..).partition(|free| free.after <= written);
         state.removable = kept;
         drop(state);
-        for segment in free {
-            if self.file.as_ref().is_some_and(|(name, _)| *name == segment.name) {
+        for name in std::mem::take(&mut self.unremoved) {
+            if self.remove(name).is_err() {
+                self.unremoved.push(name);
+            }
+        }
+        for Removable { name, .. } in free {
+            if self.file.as_ref().is_some_and(|(open, _)| *open == name) {
                 self.file = None;
             }
-            let path = shared.location.segment(segment.name);
-            match shared.disk.remove(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => crate::warning!("cannot remove a delivered part of the buffer path={path:?} error=\"{error}\""),
+            if let Err(error) = self.remove(name) {
+                // Its events would come again with the next start.
+                self.unremoved.push(name);
+                let path = shared.location.segment(name);
+                crate::warning!("cannot remove a delivered part of the buffer, it is tried again path={path:?} error=\"{error}\"");
             }
+        }
+    }
+
+    fn remove(&self, name: SegmentName) -> io::Result<()> {
+        match self.shared.disk.remove(&self.shared.location.segment(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
         }
     }
 
@@ -238,6 +261,14 @@ impl Writer {
         crate::error!(
             "cannot {what} the buffer: events wait in memory and are not acknowledged until it works again path={path:?} error=\"{error}\""
         );
+    }
+
+    /// The disk takes again what it refused.
+    fn recover(&mut self, has_written: bool) {
+        if has_written && self.complained.take().is_some() {
+            self.shared.lock().is_refused = false;
+            crate::warning!("the buffer can be written again path={:?}", self.shared.location.folder);
+        }
     }
 
     /// At the end, where the disk does not take what is left.

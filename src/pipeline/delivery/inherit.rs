@@ -18,10 +18,7 @@ impl Delivery {
         match Arc::try_unwrap(new) {
             Ok(mut heir) => {
                 heir.limit = Arc::clone(&old.limit);
-                if let (Some(new), Some(old)) = (&heir.disk, &old.disk) {
-                    new.warn_if_other(old, &heir.id);
-                }
-                heir.disk = old.disk.clone();
+                heir.disk = old.disk.as_ref().zip(heir.disk.as_ref()).map(|(old, new)| old.used_as(new));
                 heir.stage = Arc::clone(&old.stage);
                 heir.queue = Arc::clone(&old.queue);
                 heir.counters = Arc::clone(&old.counters);
@@ -41,7 +38,7 @@ impl Delivery {
         old.replaced.send_replace(true);
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).retain(|task| !task.is_finished());
         self.limit.set_max(self.settings.total_bytes);
-        self.disk.iter().for_each(|disk| disk.set_total(self.settings.total_bytes));
+        self.adjust_log();
         self.stage.set_limits(self.settings.chunk);
         // Chunks that were filled by other keys take no more events.
         if format!("{:?}", self.settings.keys) != format!("{:?}", old.settings.keys) {

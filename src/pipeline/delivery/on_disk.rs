@@ -86,11 +86,9 @@ impl OnDisk {
         self.limits.disk.set_max(total_bytes.max(SEGMENTS * LEAST_SEGMENT_BYTES));
     }
 
-    /// Says what of the parameters takes effect with the next start only, as the log in use goes on.
-    pub fn warn_if_other(&self, old: &OnDisk, id: &str) {
-        if self.options != old.options {
-            crate::warning!("the buffer of {id:?} goes on with the old fsync, compress and segments until the next start");
-        }
+    /// The same place, with what this one counts, used as `new` says.
+    pub fn used_as(&self, new: &OnDisk) -> OnDisk {
+        OnDisk { options: new.options, ..self.clone() }
     }
 }
 
@@ -113,6 +111,15 @@ impl Delivery {
     /// Whether there is no room.
     pub(super) fn is_full(&self) -> bool {
         self.all_limits().any(|limit| limit.is_full())
+    }
+
+    /// Lets its own parameters count for a log that was in use before.
+    pub(super) fn adjust_log(&self) {
+        let Some(disk) = &self.disk else { return };
+        disk.set_total(self.settings.total_bytes);
+        if let Some(in_log) = self.stage.log() {
+            in_log.log.set_options(disk.options);
+        }
     }
 
     /// Opens the log of a buffer on disk and queues what waits in it; nothing where a predecessor has it open.

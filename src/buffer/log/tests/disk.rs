@@ -174,6 +174,9 @@ impl Disk for SimDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut inside = self.alive()?;
+        if inside.is_read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         let content = inside.files.remove(path).ok_or(io::ErrorKind::NotFound)?;
         inside.removed.insert(path.to_owned(), content);
         Ok(())

@@ -39,6 +39,48 @@ fn a_full_disk_is_freed_by_what_is_delivered() {
 }
 
 #[test]
+fn a_small_full_disk_is_freed_by_what_is_delivered() {
+    let disk = SimDisk::default();
+    let rig = open(&disk);
+    let chunk = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(chunk, [1]));
+    disk.set_room(Some(0));
+    let claim = rig.append_acked(chunk, [2]);
+    until("the disk to refuse", || rig.log.shared.lock().is_refused);
+    assert_eq!(claim.answer(), Answer::Open);
+    // The file is far from long enough to be followed by another one.
+    assert!((1..SEGMENT_BYTES / 4).contains(&disk.used()));
+    rig.chunk(chunk).done();
+    acked(&claim);
+    until("the file to go", || disk.used() == 0);
+    assert!(rig.log.shared.lock().is_refused, "nothing says that it can be written");
+    disk.set_room(None);
+    let other = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(other, [3]));
+    assert!(!rig.log.shared.lock().is_refused);
+}
+
+#[test]
+fn what_cannot_be_removed_now_is_removed_later() {
+    let disk = SimDisk::default();
+    let rig = open(&disk);
+    let chunk = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(chunk, [1]));
+    disk.set_read_only(true);
+    let claim = rig.append_acked(chunk, [2]);
+    until("the disk to refuse", || rig.log.shared.lock().is_refused);
+    rig.chunk(chunk).done();
+    acked(&claim);
+    assert!(disk.used() > 0);
+    disk.set_read_only(false);
+    let other = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(other, [3]));
+    until("the first file to go", || disk.files().len() == 1);
+    drop(rig);
+    assert_eq!(open(&disk).read_all(), [3]);
+}
+
+#[test]
 fn a_failed_sync_is_made_good() {
     let mut disk = SimDisk::default();
     let rig = open(&disk);
@@ -128,6 +170,32 @@ fn modes_sync_when_they_say() {
         acked(&rig.append_acked(chunk, [2]));
         assert_eq!(disk.syncs() > 0, wants_sync, "{fsync:?}");
     }
+}
+
+#[test]
+fn a_mode_that_changes_counts_for_what_is_there_and_what_comes() {
+    let (mut disk, retry_wait) = (SimDisk::default(), Duration::from_millis(5));
+    let rig = try_open(&disk, Fsync::Never, Compress::Text).unwrap();
+    let with = |fsync| Options { fsync, compress: Compress::Zstd, segment_bytes: SEGMENT_BYTES, part_bytes: 8 << 20, retry_wait };
+    let chunk = rig.log.begin(&head("t"));
+    acked(&rig.append_acked(chunk, [1]));
+    assert_eq!(disk.syncs(), 0);
+    rig.log.set_options(with(Fsync::Always));
+    until("a sync of what was there", || disk.syncs() > 0);
+    let syncs = disk.syncs();
+    rig.append(chunk, [2], None);
+    until("a sync of what comes", || disk.syncs() > syncs);
+    rig.log.set_options(with(Fsync::Never));
+    let syncs = disk.syncs();
+    acked(&rig.append_acked(chunk, [3]));
+    assert_eq!(disk.syncs(), syncs);
+    rig.log.set_options(with(Fsync::Acked));
+    let before = disk.used();
+    acked(&rig.append_acked(chunk, 4..2000));
+    assert!(disk.used() - before < entries(4..2000).len() / 2, "{} bytes", disk.used() - before);
+    disk = disk.crash();
+    drop(rig);
+    assert_eq!(open(&disk).read_all(), (1..2000).collect::<Vec<_>>());
 }
 
 #[test]
