@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+mod node;
+
 /// Events of a message.
 const EVENTS: u64 = 20;
 /// The mix is the same in each run; another number gives another one.
@@ -155,9 +157,8 @@ fn wait_for_rest(daemon: &Daemon) -> Metrics {
 }
 
 /// Checks that each of the events from 0 on is stored or has a letter with a reason, and that the counters agree to the event.
-fn account_for(count: u64, server: &BulkServer, letters: &[(u64, String)], metrics: &Metrics) {
+fn account_for(count: u64, stored: &BTreeMap<u64, usize>, letters: &[(u64, String)], metrics: &Metrics) {
     let [delivered, rejected, backup] = books(metrics);
-    let stored = stored(server);
     let kept: BTreeSet<u64> = letters.iter().map(|(n, _)| *n).collect();
     let missing: Vec<u64> = (0..count).filter(|n| !stored.contains_key(n) && !kept.contains(n)).collect();
     assert!(missing.is_empty(), "neither stored nor kept: {missing:?}");
@@ -181,7 +182,7 @@ fn each_kind_of_trouble_costs_no_event() {
             (held(&metrics) == 0 && server.script_left() == 0 && metrics.unbalanced().is_empty()).then_some(metrics)
         });
         let letters = letters(&dead);
-        account_for(next, &server, &letters, &metrics);
+        account_for(next, &stored(&server), &letters, &metrics);
         let rejects = ["items of all fates", "errors, and no items", "items that say nothing"].contains(&kind);
         assert_eq!(letters.len() > before.1, rejects, "{kind}");
         assert!(stored(&server).len() > before.0, "{kind}: nothing of it was stored");
@@ -255,7 +256,7 @@ fn trouble_of_all_kinds_at_random_leaves_nothing_unaccounted_for() {
     let daemon = Daemon::start(&[MONITOR_SOURCE, FORWARD_SOURCE, &dead_letters(&dead), &search(server.port(), "", "")].concat());
     let count = play(&server, &daemon, &mut dice);
     let metrics = Metrics::of(&daemon);
-    account_for(count, &server, &letters(&dead), &metrics);
+    account_for(count, &stored(&server), &letters(&dead), &metrics);
     assert_eq!(books(&metrics)[2], 0, "no chunk was given up");
 }
 
@@ -273,7 +274,7 @@ fn what_is_rejected_in_trouble_goes_to_the_error_label_and_the_rest_survives_on_
         let events = daemon.wait_for_events(labelled as usize);
         events.iter().map(|event| (event.record["n"].as_u64().unwrap(), "in the log".to_owned())).collect()
     };
-    account_for(count, &server, &rejected(&daemon), &metrics);
+    account_for(count, &stored(&server), &rejected(&daemon), &metrics);
     // Sent more than once or not, each event has one document.
     let ids: BTreeSet<String> = server.documents().iter().map(|(action, _)| action["index"]["_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), stored(&server).len());
@@ -307,7 +308,7 @@ fn chunks_beyond_their_retries_are_kept_with_the_reason() {
             break metrics;
         }
     };
-    account_for(count, &server, &letters(&dead), &metrics);
+    account_for(count, &stored(&server), &letters(&dead), &metrics);
     let [delivered, _, backup] = books(&metrics);
     assert!(delivered > 0 && backup > 0, "{delivered} delivered, {backup} given up");
 }
