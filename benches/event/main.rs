@@ -16,6 +16,7 @@ mod times;
 static ALLOCATOR: harness::Counting = harness::Counting;
 
 fn main() {
+    flumen::log::set_level(flumen::log::Level::Fatal);
     formats::run();
     parsers::run();
     times::run();

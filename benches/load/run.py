@@ -4,6 +4,7 @@
 usage: python3 benches/load/run.py [--events 300000] [--rounds 5] [--only WORD] [--items] [--out benches/load]
        python3 benches/load/run.py --scaling [--out benches/load]
        python3 benches/load/run.py --latency
+       python3 benches/load/run.py --cores [--rounds 5] [--only WORD]
 
 Programs are looked for on PATH, or named: FLUMEN=target/release/flumen FLUENT_BIT=... VECTOR=... FLUENTD=... In each round every collector
 takes the same events after another. Every document is looked at when it has arrived: what is lost, damaged or doubled is said.
@@ -23,6 +24,7 @@ import time
 import urllib.request
 
 import chart
+import cores
 import forward
 import latency
 import scaling
@@ -153,6 +155,7 @@ def main():
     parser.add_argument("--items", action="store_true", help="the server answers each document, as a real node does")
     parser.add_argument("--scaling", action="store_true", help="how Flumen's cost grows with chunks, connections, routes, keys, lines, patterns")
     parser.add_argument("--latency", action="store_true", help="how long events of 1,000 connections are on their way, and what a connection takes")
+    parser.add_argument("--cores", action="store_true", help="how much more Flumen does on two cores than on one, over one connection and over four")
     parser.add_argument("--out", default=HERE)
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
@@ -161,6 +164,8 @@ def main():
         sys.exit("no collector is on PATH, and none is named (FLUMEN=target/release/flumen)")
     if options.scaling:
         return scaling.run(collectors[0], measure, machine(), options)
+    if options.cores:
+        return cores.run(collectors[0], machine(), options)
     if options.latency:
         for one in collectors:
             if one.conf(WORKLOADS[0]):
