@@ -33,7 +33,9 @@ impl Load {
         let (stop, acked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let senders = (0..count).map(|sender| {
             let (stop, acked) = (Arc::clone(&stop), Arc::clone(&acked));
-            std::thread::spawn(move || run(port, (load, sender), &stop, &acked))
+            // Here and not in its thread: a daemon may be stopped before that gets its turn.
+            let connection = Sender::connect(port);
+            std::thread::spawn(move || run(connection, (load, sender), &stop, &acked))
         });
         Load { stop: Arc::clone(&stop), acked: Arc::clone(&acked), senders: senders.collect() }
     }
@@ -89,8 +91,7 @@ fn names_in(node: &SearchNode, index: &str) -> Vec<String> {
     node.values(index, "name").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-fn run(port: u16, (load, sender): (u64, usize), stop: &AtomicBool, acked: &AtomicU64) -> Sent {
-    let mut connection = Sender::connect(port);
+fn run(mut connection: Sender, (load, sender): (u64, usize), stop: &AtomicBool, acked: &AtomicU64) -> Sent {
     let mut sent = Sent::default();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
