@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// What Flumen's own files end in.
 const OWN: &str = ".flumen";
+/// What stands before the digits in the name of a segment's file that waits to be written over.
+const SPARE: &str = "spare-";
 
 /// A file buffer's folder and names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,17 @@ impl Location {
         Some(SegmentName { number: u32::from_str_radix(number, 16).ok()?, salt: u32::from_str_radix(salt, 16).ok()? })
     }
 
+    /// What the file of a segment is called once nothing lives in it and it waits to be written over.
+    pub fn spare(&self, name: SegmentName) -> PathBuf {
+        self.folder.join(format!("{}{SPARE}{:08x}{:08x}{}{OWN}", self.prefix, name.number, name.salt, self.suffix))
+    }
+
+    /// Whether a file of this name is such a one of this buffer.
+    pub fn is_spare(&self, file: &str) -> bool {
+        let inner = file.strip_prefix(&self.prefix).and_then(|file| file.strip_suffix(OWN)?.strip_suffix(&self.suffix));
+        inner.is_some_and(|inner| inner.starts_with(SPARE))
+    }
+
     /// The file that is locked while a process uses the buffer.
     pub fn lock(&self) -> PathBuf {
         self.folder.join(format!("{}lock{}{OWN}", self.prefix, self.suffix))
@@ -150,6 +163,10 @@ mod tests {
         let path = location.segment(name);
         assert_eq!(path.to_str(), Some("/nowhere/b/buffer.0000001100000abc.log.flumen"));
         assert_eq!(location.segment_of("buffer.0000001100000abc.log.flumen"), Some(name));
+        let spare = location.spare(name);
+        assert_eq!(spare.to_str(), Some("/nowhere/b/buffer.spare-0000001100000abc.log.flumen"));
+        let file = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(location.is_spare(&file(&spare)) && !location.is_spare(&file(&path)) && location.segment_of(&file(&spare)).is_none());
         for other in
             ["buffer.lock.log.flumen", "buffer.0000001100000abc.log", "x.0000001100000abc.log.flumen", "buffer.000000110000+abc.log.flumen"]
         {

@@ -85,8 +85,10 @@ impl<'a> Record<'a> {
     /// Sets all fields of another record.
     pub fn merge(&mut self, others: &Record<'a>) {
         let own = self.fields.len();
-        let mut lengths = 0u64;
-        self.fields.iter().for_each(|(key, _)| lengths |= length_bit(key));
+        let lengths = length_bits(self);
+        if lengths & length_bits(others) == 0 {
+            return self.fields.extend_from_slice_copy(&others.fields);
+        }
         self.fields.reserve(others.len());
         for (key, value) in others.fields() {
             // The keys of the other record differ from each other already.
@@ -129,13 +131,18 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A bit for the length of a key: those of different lengths differ.
+/// A bit for the length of a key: those of different lengths differ. Keys that are no texts share one with some that are.
 #[inline]
 fn length_bit(key: &Value<'_>) -> u64 {
     match key {
-        Value::Str(text) => 1 << (text.len() % 63),
+        Value::Str(text) => 1 << (text.len() % 64),
         _ => 1 << 63,
     }
+}
+
+#[inline]
+fn length_bits(record: &Record<'_>) -> u64 {
+    record.fields.iter().fold(0, |bits, (key, _)| bits | length_bit(key))
 }
 
 #[inline]

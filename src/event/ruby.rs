@@ -247,6 +247,12 @@ pub fn leading_float(text: &[u8]) -> f64 {
 
 /// The whole number that a text begins with, of any size.
 pub fn leading_integer_value<'a>(text: &[u8], bump: &'a bumpalo::Bump) -> Value<'a> {
+    // Nearly always there is nothing but a few digits.
+    if text.len() <= 18
+        && let Some(number) = text.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+    {
+        return Value::Int(number);
+    }
     let number = leading_integer(text);
     if number.unsigned_abs() < i64::MAX as u64 {
         return Value::Int(number);

@@ -55,6 +55,17 @@ pub struct Defaults {
     pub time_format: Option<&'static str>,
 }
 
+/// What becomes of the texts of a field, found out once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fate {
+    /// Whether they name the event's time.
+    pub(super) is_time: bool,
+    /// Whether they stay in the record.
+    pub(super) stays: bool,
+    /// Which of the conversions they pass.
+    conversion: Option<usize>,
+}
+
 /// The common part of a parser.
 #[derive(Clone, Debug)]
 pub struct Base {
@@ -141,8 +152,48 @@ impl Base {
         };
         match value {
             Some(value) => self.time_parser.parse(&value).map(Some).map_err(ParseError::failed),
-            None if self.estimate_current_event => Ok(Some(out.now())),
-            None => Ok(None),
+            None => Ok(self.present(out)),
+        }
+    }
+
+    fn present(&self, out: &mut Parsed<'_>) -> Option<EventTime> {
+        self.estimate_current_event.then(|| out.now())
+    }
+
+    /// What becomes of the texts of a field.
+    pub(super) fn fate(&self, field: &str) -> Fate {
+        let is_time = self.time_key.as_deref() == Some(field);
+        let conversion = self.conversions.iter().position(|(name, _)| name == field);
+        Fate { is_time, stays: !is_time || self.keep_time_key, conversion }
+    }
+
+    /// Whether values have to be searched by an expression.
+    pub(super) fn searches_values(&self) -> bool {
+        self.null_value_pattern.is_some()
+    }
+
+    /// A text, as [`Base::convert`] leaves it where it does not have to be searched.
+    #[inline]
+    pub(super) fn converted<'a>(&self, scope: &Scope<'a>, fate: Fate, text: &'a [u8]) -> Value<'a> {
+        match fate.conversion {
+            _ if self.null_empty_string && text.is_empty() => Value::Nil,
+            Some(at) => self.conversions[at].1.apply(scope, Value::Str(text)),
+            None => Value::Str(text),
+        }
+    }
+
+    /// The time that a text of the time field names; where there is none, the present or none. Lines that follow each other mostly name the
+    /// same one.
+    pub(super) fn time_of<'a>(&self, text: Option<&'a [u8]>, out: &mut Parsed<'a>) -> Result<Option<EventTime>, ParseError> {
+        let Some(text) = text else { return Ok(self.present(out)) };
+        let by = std::ptr::from_ref(self).addr();
+        match out.last_time {
+            Some((same, last, time)) if same == by && last == text => Ok(Some(time)),
+            _ => {
+                let time = self.time_parser.parse(&Value::Str(text)).map_err(ParseError::failed)?;
+                out.last_time = Some((by, text, time));
+                Ok(Some(time))
+            }
         }
     }
 
@@ -164,6 +215,7 @@ impl Base {
         }
     }
 
+    #[inline]
     fn is_like_null(&self, text: &[u8]) -> bool {
         let matches = |pattern: &Regex| pattern.is_match(text) == Matched::Yes;
         (self.null_empty_string && text.is_empty()) || self.null_value_pattern.as_ref().is_some_and(matches)

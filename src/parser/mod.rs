@@ -38,6 +38,8 @@ pub struct Parsed<'a> {
     pub is_binary: bool,
     /// The present, asked for once.
     now: Option<EventTime>,
+    /// The text whose time was read last, that time, and the address of who read it.
+    last_time: Option<(usize, &'a [u8], EventTime)>,
 }
 
 impl Parsed<'_> {

@@ -1,6 +1,6 @@
 //! `multiline`: the named groups of an expression in several parts, over text of several lines, as often as it matches.
 
-use super::regexp::Fields;
+use super::regexp::{Fields, Regexp};
 use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
 use crate::event::{Record, Scope, Value};
@@ -22,10 +22,9 @@ const MAX_FORMATS: usize = 20;
 
 struct Multiline {
     regex: Regex,
-    fields: Fields,
+    regexp: Regexp,
     unmatched_lines: bool,
     first_line: Option<Regex>,
-    base: Base,
 }
 
 /// Makes the parser.
@@ -45,7 +44,8 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
         }
         None => None,
     };
-    Ok(Box::new(Multiline { regex, fields, unmatched_lines: params.unmatched_lines.is_some(), first_line, base }))
+    let regexp = Regexp::new(fields, base);
+    Ok(Box::new(Multiline { regex, regexp, unmatched_lines: params.unmatched_lines.is_some(), first_line }))
 }
 
 /// The parts, put together.
@@ -94,16 +94,14 @@ impl Parser for Multiline {
         check_text(text, out)?;
         let mut rest = text;
         loop {
-            let Some(record) = self.fields.read(scope, rest, TextKind::of(rest)) else {
+            let Some((time, record)) = self.regexp.read(scope, rest, TextKind::of(rest), out)? else {
                 self.unmatched(scope, rest, out);
                 return Ok(());
             };
-            let before = out.events.len();
-            self.base.finish(scope, record, out)?;
-            let untimed = out.events.last().is_some_and(|(time, _)| time.is_none());
-            if self.unmatched_lines && untimed {
-                out.events.truncate(before);
+            if self.unmatched_lines && time.is_none() {
                 self.unmatched(scope, rest, out);
+            } else {
+                out.events.push((time, record));
             }
             let end = self.regex.find(rest).0.map_or(rest.len(), |(_, end)| end);
             // Without progress the same would be found for ever.

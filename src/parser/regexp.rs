@@ -1,8 +1,9 @@
 //! `regexp`: the named groups of a Ruby regular expression.
 
+use super::base::Fate;
 use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
-use crate::event::{Record, Scope, Value, intern};
+use crate::event::{EventTime, Record, Scope, Value, intern};
 use crate::plugin::Context;
 use crate::regex::{Flags, Matched, Regex, TextKind};
 
@@ -32,16 +33,9 @@ impl Fields {
         if names.is_empty() { None } else { Some(Fields { regex, names }) }
     }
 
-    /// The groups that took part, as a record; `None` where the expression does not match.
-    pub fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind) -> Option<Record<'a>> {
-        let mut record = None;
-        let matched = self.regex.named_groups(text, kind, |at, group| {
-            let record = record.get_or_insert_with(|| Record::with_capacity(scope.bump(), self.names.len()));
-            if let Some(value) = group.and_then(|(start, end)| text.get(start..end)) {
-                record.push(Value::text(self.names[at]), Value::Str(value));
-            }
-        });
-        record.filter(|_| matched == Matched::Yes)
+    /// How many named groups there are.
+    fn count(&self) -> usize {
+        self.names.len()
     }
 
     /// Hands over each group, `None` where it took no part, and says whether the expression matches.
@@ -53,10 +47,58 @@ impl Fields {
     }
 }
 
+/// An event that was read: its time, where it has one, and its record.
+type Timed<'a> = (Option<EventTime>, Record<'a>);
+
 /// The parser: fields and what all parsers have in common.
 pub(super) struct Regexp {
-    pub(super) fields: Fields,
-    pub(super) base: Base,
+    fields: Fields,
+    base: Base,
+    /// What becomes of each field.
+    fates: Vec<Fate>,
+}
+
+impl Regexp {
+    /// Of an expression's fields, with these common parameters.
+    pub(super) fn new(fields: Fields, base: Base) -> Regexp {
+        let fates = fields.names.iter().map(|name| base.fate(name)).collect();
+        Regexp { fields, base, fates }
+    }
+
+    /// The groups that took part, as an event; `None` where the expression does not match. The same as taking the time out of the record of
+    /// all groups, and converting that then, in one pass.
+    pub(super) fn read<'a>(
+        &self,
+        scope: &Scope<'a>,
+        text: &'a [u8],
+        kind: TextKind,
+        out: &mut Parsed<'a>,
+    ) -> Result<Option<Timed<'a>>, ParseError> {
+        let mut record = Record::with_capacity(scope.bump(), self.fields.count());
+        let mut time = None;
+        // No expression can be run while the groups of another are looked at.
+        let at_once = !self.base.searches_values();
+        let matched = self.fields.regex.named_groups(text, kind, |at, group| {
+            let Some(value) = group.and_then(|(start, end)| text.get(start..end)) else { return };
+            let fate = self.fates[at];
+            if fate.is_time {
+                time = Some(value);
+                if !fate.stays {
+                    return;
+                }
+            }
+            let value = if at_once { self.base.converted(scope, fate, value) } else { Value::Str(value) };
+            record.push(Value::text(self.fields.names[at]), value);
+        });
+        if matched != Matched::Yes {
+            return Ok(None);
+        }
+        let time = self.base.time_of(time, out)?;
+        if !at_once {
+            self.base.convert(scope, &mut record);
+        }
+        Ok(Some((time, record)))
+    }
 }
 
 /// Makes the parser.
@@ -74,15 +116,14 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
     };
     let fields = Fields::new(regex)
         .ok_or_else(|| refuse("No named captures in 'expression' parameter. The regexp must have at least one named capture".to_owned()))?;
-    Ok(Box::new(Regexp { fields, base }))
+    Ok(Box::new(Regexp::new(fields, base)))
 }
 
 impl Parser for Regexp {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         let kind = check_text(text, out)?;
-        match self.fields.read(scope, text, kind) {
-            Some(record) => self.base.finish(scope, record, out),
-            None => Err(ParseError::NoMatch),
-        }
+        let event = self.read(scope, text, kind, out)?.ok_or(ParseError::NoMatch)?;
+        out.events.push(event);
+        Ok(())
     }
 }

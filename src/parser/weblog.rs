@@ -68,5 +68,5 @@ fn build(
     };
     let fields = Fields::new(regex)
         .ok_or_else(|| refuse("No named captures in 'expression' parameter. The regexp must have at least one named capture"))?;
-    Ok(Box::new(Regexp { fields, base }))
+    Ok(Box::new(Regexp::new(fields, base)))
 }

@@ -188,6 +188,7 @@ pub(super) struct Groups {
 
 impl Groups {
     /// The bytes of a group; `None` where it took no part.
+    #[inline]
     pub(super) fn get(&self, group: usize) -> Option<(usize, usize)> {
         if group > self.count {
             return None;

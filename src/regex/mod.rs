@@ -99,8 +99,8 @@ struct Program {
     source: String,
     flags: Flags,
     names: Vec<String>,
-    /// For each name the engine's groups that carry it, the last first.
-    groups: Vec<Vec<usize>>,
+    /// For each name the engine's groups that carry it.
+    groups: Vec<Numbers>,
     /// The groups that Ruby numbers, and the engine's groups that each became.
     numbered: Vec<Vec<usize>>,
     numbered_names: Vec<Option<String>>,
@@ -109,6 +109,33 @@ struct Program {
     utf: Code,
     /// How often a match was given up.
     bounded: AtomicU64,
+}
+
+/// The engine's groups that carry one name.
+#[derive(Debug)]
+enum Numbers {
+    One(usize),
+    /// The last first.
+    Several(Vec<usize>),
+}
+
+impl Numbers {
+    fn new(mut numbers: Vec<usize>) -> Numbers {
+        if let [one] = numbers[..] {
+            return Numbers::One(one);
+        }
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Numbers::Several(numbers)
+    }
+
+    /// Where the last of them is that took part.
+    #[inline]
+    fn find(&self, groups: &engine::Groups) -> Option<(usize, usize)> {
+        match self {
+            Numbers::One(number) => groups.get(*number),
+            Numbers::Several(numbers) => numbers.iter().find_map(|number| groups.get(*number)),
+        }
+    }
 }
 
 /// Where the named groups matched: byte ranges by the index of the name. Reused from match to match.
@@ -154,7 +181,7 @@ impl Regex {
         // Where groups have names, those without are not numbered.
         let numbered = syntax.groups.iter().zip(&utf.numbers[1..]).filter(|(name, _)| names.is_empty() || name.is_some());
         let (numbered_names, numbered) = numbered.map(|(name, numbers)| (name.clone(), numbers.clone())).unzip();
-        groups.iter_mut().for_each(|numbers| numbers.sort_unstable_by(|a, b| b.cmp(a)));
+        let groups = groups.into_iter().map(Numbers::new).collect();
         Ok(Regex(Arc::new(Program {
             source: source.to_owned(),
             flags,
@@ -206,7 +233,7 @@ impl Regex {
     pub fn captures(&self, text: &[u8], into: &mut Captures) -> Matched {
         into.groups.clear();
         self.search(text, 0, |groups| {
-            into.groups.extend(self.0.groups.iter().map(|numbers| numbers.iter().find_map(|number| groups.get(*number))));
+            into.groups.extend(self.0.groups.iter().map(|numbers| numbers.find(groups)));
         })
     }
 
@@ -216,7 +243,7 @@ impl Regex {
         let by_bytes = || kind == TextKind::Ascii || (kind == TextKind::Bytes && self.0.source.is_ascii());
         self.search_by(text, 0, by_bytes, |groups| {
             for (at, numbers) in self.0.groups.iter().enumerate() {
-                group(at, numbers.iter().find_map(|number| groups.get(*number)));
+                group(at, numbers.find(groups));
             }
         })
     }

@@ -21,7 +21,7 @@ pub(super) fn copy_oldest(shared: &Shared) {
         }
     }
     let mut state = shared.lock();
-    state.free_copied();
+    state.free();
     state.is_urgent = true;
 }
 

@@ -18,7 +18,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes sure that what was created in a folder stays there.
+    /// Gives a file another name in its folder.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes sure that what was created, renamed and removed in a folder stays so.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Takes a lock that ends with the process or with what this gives; an error of kind `WouldBlock`, with the holder's number, where
     /// another process has it.
@@ -77,6 +79,10 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

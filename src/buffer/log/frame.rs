@@ -43,11 +43,13 @@ pub enum Kind {
     Closed = 4,
     /// It is done with.
     Done = 5,
+    /// Nothing that is behind it counts: the file was another segment's before. It is of no chunk, and the next frame takes its place.
+    End = 6,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Kind> {
-        [Kind::Head, Kind::Events, Kind::Progress, Kind::Closed, Kind::Done].into_iter().find(|kind| *kind as u8 == byte)
+        [Kind::Head, Kind::Events, Kind::Progress, Kind::Closed, Kind::Done, Kind::End].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -113,6 +115,11 @@ impl Header {
     pub fn plain(kind: Kind, chunk: u64, at: u64, body: &[u8]) -> Header {
         let length = body.len() as u32;
         Header { kind, has_origin: false, packing: Packing::None, chunk, at, records: 0, length, checksum: checksum(body) }
+    }
+
+    /// The end of what a segment with this salt holds, for a file that is longer.
+    pub fn end(salt: u32) -> [u8; HEADER_BYTES] {
+        Header::plain(Kind::End, 0, 0, &[]).to_bytes(salt)
     }
 
     /// As a segment with this salt holds it.
@@ -226,11 +233,23 @@ impl<'b> Frames<'b> {
         Frames { bytes, salt, at: 0 }
     }
 
-    /// Where the next header is, at or behind a place; the end of the segment where there is none.
-    fn next_header(&self, from: usize) -> usize {
+    /// Whether nothing comes any more.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// Goes on with the next header at or behind a place; gives where what is damaged ends. Where there is none that is the end, or what
+    /// the file held before it was this segment's.
+    fn skip_damage(&mut self, from: usize) -> usize {
         let rest = self.bytes.get(from..).unwrap_or_default();
         let mut places = memmem::find_iter(rest, &MAGIC).map(|at| from + at);
-        places.find(|at| Header::read(&self.bytes[*at..], self.salt).is_some()).unwrap_or(self.bytes.len())
+        let next = places.find(|at| Header::read(&self.bytes[*at..], self.salt).is_some());
+        self.at = next.unwrap_or(self.bytes.len());
+        if next.is_some() {
+            return self.at;
+        }
+        let mut places = memmem::find_iter(rest, &MAGIC).map(|at| from + at);
+        places.find(|at| is_of_another(&self.bytes[*at..])).unwrap_or(self.bytes.len())
     }
 }
 
@@ -243,9 +262,12 @@ impl<'b> Iterator for Frames<'b> {
             return None;
         }
         let Some(header) = Header::read(&self.bytes[start..], self.salt) else {
-            self.at = self.next_header(start + 1);
-            return Some(Found::Damage(start..self.at, None));
+            return Some(Found::Damage(start..self.skip_damage(start + 1), None));
         };
+        if header.kind == Kind::End {
+            self.at = self.bytes.len();
+            return None;
+        }
         let end = start + header.frame_bytes();
         let body = self.bytes.get(start + HEADER_BYTES..end);
         if let Some(body) = body.filter(|body| checksum(body) == header.checksum) {
@@ -254,9 +276,18 @@ impl<'b> Iterator for Frames<'b> {
         }
         // The header is whole, so that its length can be trusted, unless bytes are missing from the file.
         let follows = end == self.bytes.len() || self.bytes.get(end..).is_some_and(|rest| Header::read(rest, self.salt).is_some());
-        self.at = if follows { end } else { self.next_header(start + 1) };
-        Some(Found::Damage(start..self.at, Some(header)))
+        let end = if follows { end } else { self.skip_damage(start + 1) };
+        self.at = self.at.max(end);
+        Some(Found::Damage(start..end, Some(header)))
     }
+}
+
+/// Whether there is a whole frame here, of whatever segment.
+fn is_of_another(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.first_chunk::<HEADER_BYTES>() else { return false };
+    let salt = checksum(&head[..36]) ^ word(head, 36);
+    let header = Header::read(bytes, salt);
+    header.is_some_and(|header| bytes.get(HEADER_BYTES..header.frame_bytes()).is_some_and(|body| checksum(body) == header.checksum))
 }
 
 #[cfg(test)]
@@ -325,6 +356,29 @@ mod tests {
             let (whole, damaged) = bodies(&good[..length]);
             assert_eq!(whole.len(), usize::from(length >= first));
             assert_eq!(damaged.iter().map(|range| range.len()).sum::<usize>(), if length < first { length } else { length - first });
+        }
+    }
+
+    #[test]
+    fn what_a_file_held_before_is_neither_read_nor_damaged() {
+        let (new, old) = (segment(&[b"first", b"second"]), segment(&[b"old", b"older", b"oldest"]));
+        // The same frames under another salt.
+        let mut before = Vec::new();
+        for found in Frames::new(&old, SALT) {
+            let Found::Frame(frame) = found else { panic!() };
+            before.extend_from_slice(&frame.header.to_bytes(SALT + 1));
+            before.extend_from_slice(frame.body);
+        }
+        let over = |written: &[u8]| [written, before.get(written.len()..).unwrap_or_default(), &before].concat();
+        let ended = over(&[new.as_slice(), &Header::end(SALT)].concat());
+        assert_eq!(bodies(&ended), (vec![b"first".as_slice(), b"second"], vec![]));
+        // Torn: the mark did not come to the disk, or not all of what is before it.
+        for length in 1..new.len() {
+            let file = over(&new[..length]);
+            let (whole, damaged) = bodies(&file);
+            assert_eq!(whole.len(), usize::from(length >= HEADER_BYTES + 5), "{length}");
+            let [torn] = damaged.as_slice() else { panic!("{damaged:?}") };
+            assert!(torn.end < file.len() - 2 * HEADER_BYTES, "frames of the old segment were taken for torn ones");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A segment is a run of [frames](frame). Frames of all chunks interleave; a chunk is the list of the places of its frames. What is done
 //! is said by further frames, and segments are removed from the oldest on, once nothing in them is alive: a frame that says "done"
-//! never goes before the events that it speaks of. Appending is a copy into memory; a [thread](writer) of the log's own writes and syncs.
+//! never goes before the events that it speaks of; their files are [written over](spares) where more is to come. Appending is a copy into
+//! memory; a [thread](writer) of the log's own writes and syncs.
 
 mod copy;
 pub mod disk;
@@ -10,6 +11,7 @@ pub mod frame;
 mod head;
 mod open;
 mod read;
+mod spares;
 mod state;
 mod survey;
 mod tail;

@@ -47,6 +47,7 @@ pub fn open(
         Err(error) => return Err(error).with_context(|| format!("cannot lock the buffer {}", location.lock().display())),
     };
     let found = survey(&*disk, &location).with_context(|| format!("cannot read the buffer {}", folder.display()))?;
+    remove_spares(&*disk, &location);
     for damage in &found.damage {
         deal_with(&*disk, &location, damage, &report);
     }
@@ -61,7 +62,7 @@ pub fn open(
     for (number, chunk) in found.chunks {
         take_up(&mut state, &mut recovered, number, chunk, &location, &*disk, &report);
     }
-    state.free_found();
+    state.free();
     let shared =
         Shared { disk, location, options: RwLock::new(options), limits, report, state: Mutex::new(state), work: Condvar::new(), lock };
     let shared = Arc::new(shared);
@@ -69,6 +70,17 @@ pub fn open(
     let thread = std::thread::Builder::new().name("buffer".to_owned()).spawn(move || log.enter(|| writer::run(writers)));
     let thread = thread.context("cannot start the thread of a buffer")?;
     Ok((Arc::new(Log { shared, thread: Mutex::new(Some(thread)) }), recovered))
+}
+
+/// Files that a process before kept to write over them: nothing lives in them.
+fn remove_spares(disk: &dyn Disk, location: &Location) {
+    let files = disk.list(&location.folder).unwrap_or_default();
+    for file in files.iter().filter(|file| location.is_spare(file)) {
+        let path = location.folder.join(file);
+        if let Err(error) = disk.remove(&path) {
+            crate::warning!("cannot remove a delivered part of the buffer path={path:?} error=\"{error}\"");
+        }
+    }
 }
 
 fn take_up(

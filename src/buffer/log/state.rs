@@ -43,6 +43,8 @@ struct Segment {
     length: u64,
     /// Bytes of events of live chunks.
     live: u64,
+    /// Bytes of the log that have to be written before it can go: what was copied out of it.
+    copied: u64,
 }
 
 /// A segment that can be removed.
@@ -50,8 +52,10 @@ struct Segment {
 pub struct Removable {
     /// Which.
     pub name: SegmentName,
-    /// Once so many bytes of the log are written: those that take its place.
+    /// Once so many bytes of the log are written: those that take its place. Zero where nothing was copied out of it.
     pub after: u64,
+    /// Bytes that were appended to it.
+    pub length: u64,
 }
 
 /// The limits that a log counts against.
@@ -122,7 +126,7 @@ impl State {
     pub fn add_segment(&mut self, name: SegmentName, length: u64) {
         self.next_segment = self.next_segment.max(name.number.saturating_add(1));
         self.limits.disk.take(length);
-        self.segments.push_back(Segment { name, length, live: 0 });
+        self.segments.push_back(Segment { name, length, live: 0, copied: 0 });
     }
 
     /// Segments have so many bytes from now on.
@@ -211,15 +215,15 @@ impl State {
         for place in &live.places {
             self.count_live(place.segment, 0, u64::from(place.length));
         }
-        self.free(0);
+        self.free();
         // Where all of its events are gone, there is nobody to be told.
         if live.places.iter().any(|place| self.has_segment(place.segment)) {
             self.append_note(Kind::Done, chunk, 0, &[]);
         }
     }
 
-    /// Gives up segments that hold nothing alive, the oldest first, once `after` bytes of the log are written.
-    fn free(&mut self, after: u64) {
+    /// Gives up segments that hold nothing alive, the oldest first.
+    pub fn free(&mut self) {
         let is_empty = self.chunks.values().all(|live| live.places.is_empty());
         let is_long = self.tail.length() >= self.segment_bytes / 4 || self.limits.disk.is_full();
         if is_empty && (is_long || self.is_stopping || self.is_refused) {
@@ -228,7 +232,7 @@ impl State {
         let current = self.tail.segment();
         while let Some(oldest) = self.segments.front().filter(|oldest| oldest.live == 0 && Some(oldest.name) != current) {
             self.limits.disk.give_back(oldest.length);
-            self.removable.push(Removable { name: oldest.name, after });
+            self.removable.push(Removable { name: oldest.name, after: oldest.copied, length: oldest.length });
             self.segments.pop_front();
         }
     }
@@ -236,7 +240,7 @@ impl State {
     /// At the end: where nothing is alive nothing stays on the disk.
     pub fn stop(&mut self) {
         self.is_stopping = true;
-        self.free(0);
+        self.free();
     }
 
     /// Whether a segment was not given up.
@@ -254,11 +258,6 @@ impl State {
         self.segments.iter().map(|segment| segment.name)
     }
 
-    /// At the start: gives up what is delivered already.
-    pub fn free_found(&mut self) {
-        self.free(0);
-    }
-
     /// Whether there are no segments at all.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
@@ -268,8 +267,10 @@ impl State {
     pub fn worth_copying(&self) -> Option<SegmentName> {
         let length: u64 = self.segments.iter().map(|segment| segment.length).sum();
         let live: u64 = self.segments.iter().map(|segment| segment.live).sum();
-        let dead = length.saturating_sub(live);
-        let enough = dead >= 2 * self.segment_bytes as u64 && dead >= live / 4;
+        let (dead, segment) = (length.saturating_sub(live), self.segment_bytes as u64);
+        // Copying costs as much as the writing of what is new: it waits until the room is wanted, or much of it is wasted.
+        let is_tight = self.limits.disk.used() >= self.limits.disk.max() / 2;
+        let enough = if is_tight { dead >= 2 * segment && dead >= live / 4 } else { dead >= 4 * segment && dead >= live };
         let oldest = self.segments.front().map(|oldest| oldest.name);
         oldest.filter(|oldest| enough && Some(*oldest) != self.tail.segment())
     }
@@ -316,11 +317,9 @@ impl State {
             self.append_note(Kind::Closed, chunk, 0, &[]);
         }
         self.count_appended();
-    }
-
-    /// After everything alive in the oldest segments was copied: they go once the copies are written.
-    pub fn free_copied(&mut self) {
-        self.free(self.appended);
+        if let Some(source) = self.segments.iter_mut().find(|one| one.name.number == segment) {
+            source.copied = self.appended;
+        }
     }
 
     /// Appends a frame about a chunk, with its head where the segment does not know it yet.
@@ -349,7 +348,7 @@ impl State {
         self.count_appended();
         let name = SegmentName { number: self.next_segment, salt: random() as u32 };
         self.next_segment = self.next_segment.wrapping_add(1);
-        self.segments.push_back(Segment { name, length: 0, live: 0 });
+        self.segments.push_back(Segment { name, length: 0, live: 0, copied: 0 });
         self.tail.turn_to(Some(name));
     }
 

@@ -90,6 +90,8 @@ pub fn read_segment(disk: &dyn Disk, location: &Location, name: SegmentName) -> 
     let file = disk.open(&location.segment(name))?;
     let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
     file.read_at(&mut bytes, 0)?;
+    // The process whose buffer it is may have begun to write it over meanwhile, under another name.
+    disk.open(&location.segment(name))?;
     Ok(bytes)
 }
 
@@ -99,6 +101,8 @@ pub fn survey(disk: &dyn Disk, location: &Location) -> io::Result<Survey> {
     for name in segments(disk, location)? {
         let bytes = match read_segment(disk, location, name) {
             Ok(bytes) => bytes,
+            // Delivered while we look, by the process whose buffer it is.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 // It stays where it is; perhaps the next start can read it.
                 let path = location.segment(name);
@@ -151,14 +155,15 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, name: SegmentName, bytes: &[u8]) {
-        for found in Frames::new(bytes, name.salt) {
+        let mut frames = Frames::new(bytes, name.salt);
+        while let Some(found) = frames.next() {
             match found {
                 Found::Frame(frame) => self.frame(name, &frame),
                 Found::Damage(range, header) => {
                     if let Some(header) = header {
                         self.survey.next_chunk = self.survey.next_chunk.max(header.chunk + 1);
                     }
-                    let is_tail = range.end == bytes.len();
+                    let is_tail = frames.is_at_end();
                     self.survey.damage.push(Damage { segment: name, range, header, is_tail });
                 }
             }
@@ -192,7 +197,7 @@ impl Reader {
                 let seen = Seen { at: frame.header.at, bytes: content_bytes(frame), records: frame.header.records, place };
                 self.seen.entry(number).or_default().push(seen);
             }
-            Kind::Done => {}
+            Kind::Done | Kind::End => {}
         }
     }
 

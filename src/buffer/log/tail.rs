@@ -201,6 +201,11 @@ impl Tail {
         }
     }
 
+    /// Whether memory is kept for new blocks.
+    pub fn has_spare(&self) -> bool {
+        !self.spare.is_empty()
+    }
+
     /// Gives up the memory that is kept for new blocks.
     pub fn rest(&mut self) {
         self.spare = Vec::new();

@@ -2,6 +2,8 @@
 //! that, and tells them. There is no timer: while it syncs, the next round gathers.
 
 use super::disk::DiskFile;
+use super::frame::Header;
+use super::spares::Spares;
 use super::state::Removable;
 use super::tail::Block;
 use super::{Fsync, Shared};
@@ -22,6 +24,8 @@ const SYNC_WAIT: Duration = Duration::from_secs(1);
 const UNSYNCED_BYTES: usize = 4 << 20;
 /// At the end it is tried so often.
 const LAST_TRIES: u32 = 3;
+/// What is kept for more work is given up when there was none for so long.
+const REST_WAIT: Duration = Duration::from_secs(2);
 /// The log says no more often than this that a disk still refuses.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -33,12 +37,21 @@ struct Job {
     sync: bool,
 }
 
+/// The file of the segment that is written.
+struct Open {
+    segment: SegmentName,
+    file: Box<dyn DiskFile>,
+    /// How long it was when it was another segment's: what is behind the last frame is to be told from frames.
+    old_length: u64,
+}
+
 /// The writer's own.
 struct Writer {
     shared: Arc<Shared>,
     /// As it is in this round.
     fsync: Fsync,
-    file: Option<(SegmentName, Box<dyn DiskFile>)>,
+    file: Option<Open>,
+    spares: Spares,
     /// Whether a file was made since the folder was synced.
     is_folder_new: bool,
     /// Since when there is something that is written and not synced.
@@ -50,9 +63,7 @@ struct Writer {
 
 /// Writes until the log is closed.
 pub(super) fn run(shared: Arc<Shared>) {
-    let fsync = shared.options().fsync;
-    let mut writer =
-        Writer { shared, fsync, file: None, is_folder_new: false, unsynced_since: None, complained: None, unremoved: Vec::new() };
+    let mut writer = Writer::new(shared);
     while let Some(job) = writer.next_job() {
         if !writer.carry_out(job) {
             break;
@@ -61,19 +72,33 @@ pub(super) fn run(shared: Arc<Shared>) {
         super::copy::copy_oldest(&writer.shared);
     }
     writer.remove_free();
+    writer.spares.give_up(&writer.shared);
 }
 
 impl Writer {
+    fn new(shared: Arc<Shared>) -> Writer {
+        Writer {
+            fsync: shared.options().fsync,
+            shared,
+            file: None,
+            spares: Spares::default(),
+            is_folder_new: false,
+            unsynced_since: None,
+            complained: None,
+            unremoved: Vec::new(),
+        }
+    }
+
     /// Waits until there is something to do; `None` at the end.
     fn next_job(&mut self) -> Option<Job> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        let mut gathering_since: Option<Instant> = None;
+        let (mut gathering_since, mut idle_since) = (None, None);
         loop {
             let waiting = state.tail.waiting();
             let sync_due = self.unsynced_since.map(|since| since + SYNC_WAIT);
             let now = Instant::now();
-            let is_due = sync_due.is_some_and(|due| due <= now) || gathering_since.is_some_and(|since| since + LAZY_WAIT <= now);
+            let is_due = sync_due.is_some_and(|due| due <= now) || gathering_since.is_some_and(|since: Instant| since + LAZY_WAIT <= now);
             let can_remove = state.removable.iter().any(|free| free.after <= state.written);
             if state.is_urgent || state.is_due || waiting >= EAGER_BYTES || is_due || can_remove || (state.is_stopping && waiting > 0) {
                 break;
@@ -86,9 +111,17 @@ impl Writer {
             if waiting > 0 && gathering_since.is_none() {
                 gathering_since = Some(now);
             }
-            let until = [gathering_since.map(|since| since + LAZY_WAIT), sync_due].into_iter().flatten().min();
-            if until.is_none() {
-                state.tail.rest();
+            let mut until = [gathering_since.map(|since| since + LAZY_WAIT), sync_due].into_iter().flatten().min();
+            if until.is_none() && (state.tail.has_spare() || !self.spares.is_empty()) {
+                let rest = *idle_since.get_or_insert(now) + REST_WAIT;
+                if rest <= now {
+                    state.tail.rest();
+                    drop(state);
+                    self.spares.give_up(&shared);
+                    state = shared.lock();
+                    continue;
+                }
+                until = Some(rest);
             }
             // While it gathers, only what is urgent wakes it.
             state.writer_waits = true;
@@ -117,9 +150,17 @@ impl Writer {
                     self.recover(has_written);
                     break;
                 }
-                Err((what, error)) => self.complain(what, &error),
+                Err((what, error)) => {
+                    self.complain(what, &error);
+                    // What is still to be written opens it anew: while the disk was read-only it may have been opened for reading only.
+                    if what == "write" {
+                        self.file = None;
+                    }
+                }
             }
             let shared = Arc::clone(&self.shared);
+            // A full disk needs the room.
+            self.spares.give_up(&shared);
             let mut state = shared.lock();
             state.is_refused = true;
             if state.is_stopping {
@@ -151,9 +192,9 @@ impl Writer {
                 continue;
             }
             self.turn_to(block.segment)?;
-            let Some((_, file)) = &mut self.file else { continue };
+            let Some(open) = &mut self.file else { continue };
             self.unsynced_since.get_or_insert_with(Instant::now);
-            file.write_at(&block.bytes, block.start as u64).map_err(|error| ("write", error))?;
+            open.write(block).map_err(|error| ("write", error))?;
             has_written = true;
         }
         if job.sync {
@@ -166,29 +207,45 @@ impl Writer {
     }
 
     fn turn_to(&mut self, segment: SegmentName) -> Result<(), (&'static str, io::Error)> {
-        if self.file.as_ref().is_some_and(|(name, _)| *name == segment) {
+        if self.file.as_ref().is_some_and(|open| open.segment == segment) {
             return Ok(());
         }
         if self.file.is_some() && self.unsynced_since.is_some() && self.fsync != Fsync::Never {
             self.sync()?;
         }
         self.file = None;
+        let (file, old_length) = self.file_of(segment).map_err(|error| ("make a file in", error))?;
+        self.file = Some(Open { segment, file, old_length });
+        self.is_folder_new = true;
+        Ok(())
+    }
+
+    /// The file of a segment and how long it is: the one that a try before has made, one to be written over, or a new one.
+    fn file_of(&mut self, segment: SegmentName) -> io::Result<(Box<dyn DiskFile>, u64)> {
         let Shared { disk, location, .. } = &*self.shared;
         let path = location.segment(segment);
+        match disk.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => {
+                let file = opened?;
+                let length = file.length()?;
+                return Ok((file, length));
+            }
+        }
+        if let Some(found) = self.spares.take_for(&self.shared, segment) {
+            return Ok(found);
+        }
         let made = match disk.create(&path, location.file_mode) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(&path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 disk.make_folder(&location.folder, location.dir_mode).and_then(|()| disk.create(&path, location.file_mode))
             }
             made => made,
         };
-        self.file = Some((segment, made.map_err(|error| ("make a file in", error))?));
-        self.is_folder_new = true;
-        Ok(())
+        Ok((made?, 0))
     }
 
     fn sync(&mut self) -> Result<(), (&'static str, io::Error)> {
-        if let Some((_, file)) = &mut self.file {
+        if let Some(Open { file, .. }) = &mut self.file {
             file.sync().map_err(|error| ("sync", error))?;
         }
         if self.is_folder_new {
@@ -218,7 +275,7 @@ impl Writer {
         drop(state);
     }
 
-    /// Removes the files of segments that nothing lives in.
+    /// Removes the files of segments that nothing lives in, or keeps them to be written over.
     fn remove_free(&mut self) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
@@ -231,14 +288,17 @@ impl Writer {
                 self.unremoved.push(name);
             }
         }
-        for Removable { name, .. } in free {
-            if self.file.as_ref().is_some_and(|(open, _)| *open == name) {
+        for segment in free {
+            if self.file.as_ref().is_some_and(|open| open.segment == segment.name) {
                 self.file = None;
             }
-            if let Err(error) = self.remove(name) {
+            if self.complained.is_none() && self.spares.keep(&shared, &segment) {
+                continue;
+            }
+            if let Err(error) = self.remove(segment.name) {
                 // Its events would come again with the next start.
-                self.unremoved.push(name);
-                let path = shared.location.segment(name);
+                self.unremoved.push(segment.name);
+                let path = shared.location.segment(segment.name);
                 crate::warning!("cannot remove a delivered part of the buffer, it is tried again path={path:?} error=\"{error}\"");
             }
         }
@@ -280,5 +340,17 @@ impl Writer {
         }
         let path = &self.shared.location.folder;
         crate::error!("the process ends and the disk does not take the end of the buffer path={path:?} bytes={lost}");
+    }
+}
+
+impl Open {
+    /// Writes a block. In a file that goes on behind it the mark of the end comes first: whatever is cut off, frames of another segment are
+    /// not taken for the end of this one.
+    fn write(&mut self, block: &Block) -> io::Result<()> {
+        let end = (block.start + block.bytes.len()) as u64;
+        if end < self.old_length {
+            self.file.write_at(&Header::end(self.segment.salt), end)?;
+        }
+        self.file.write_at(&block.bytes, block.start as u64)
     }
 }

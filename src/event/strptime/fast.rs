@@ -17,7 +17,17 @@ enum Step {
     Nanoseconds,
     Zone,
     Space,
+    Byte(u8),
     Literal(Vec<u8>),
+}
+
+impl Step {
+    /// Makes one byte two.
+    fn lengthen(&mut self, next: u8) {
+        if let Step::Byte(byte) = *self {
+            *self = Step::Literal(vec![byte, next]);
+        }
+    }
 }
 
 /// A compiled format.
@@ -67,11 +77,12 @@ impl Fast {
                 }
                 b' ' | 0x09..=0x0d => Step::Space,
                 other => {
-                    if let Some(Step::Literal(literal)) = steps.last_mut() {
-                        literal.push(*other);
-                        continue;
+                    match steps.last_mut() {
+                        Some(Step::Literal(literal)) => literal.push(*other),
+                        Some(last) if matches!(last, Step::Byte(_)) => last.lengthen(*other),
+                        _ => steps.push(Step::Byte(*other)),
                     }
-                    Step::Literal(vec![*other])
+                    continue;
                 }
             };
             steps.push(step);
@@ -90,6 +101,7 @@ impl Fast {
         let mut rest = text;
         for step in &self.steps {
             match step {
+                Step::Byte(byte) => rest = rest.split_first().filter(|(first, _)| *first == byte)?.1,
                 Step::Literal(literal) => rest = rest.strip_prefix(literal.as_slice())?,
                 Step::Space => rest = behind_space(rest),
                 Step::Year => {
@@ -132,6 +144,13 @@ fn behind_space(text: &[u8]) -> &[u8] {
 /// One to `most` digits; the rest of the text is put into `rest`.
 #[inline]
 fn number<'t>(text: &'t [u8], most: usize, rest: &mut &'t [u8]) -> Option<i64> {
+    // Mostly all digits are there, and there are two.
+    if most == 2
+        && let [first @ b'0'..=b'9', second @ b'0'..=b'9', behind @ ..] = text
+    {
+        *rest = behind;
+        return Some(i64::from(first - b'0') * 10 + i64::from(second - b'0'));
+    }
     let mut value = 0;
     let mut length = 0;
     while let Some(digit @ b'0'..=b'9') = text.get(length).filter(|_| length < most) {

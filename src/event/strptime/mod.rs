@@ -45,8 +45,16 @@ pub(in crate::event) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "We
 /// The index of the name, in full or its first three letters, that the text begins with, and its length. Full names are tried first.
 pub(in crate::event) fn name(names: &[&str], text: &[u8]) -> Option<(usize, usize)> {
     let starts = |name: &str| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
-    let short = names.iter().position(|name| starts(&name[..3]))?;
+    let first = word(text)?;
+    let short = names.iter().position(|name| word(name.as_bytes()) == Some(first) && starts(&name[..3]))?;
     Some((short, if starts(names[short]) { names[short].len() } else { 3 }))
+}
+
+/// The first three letters, whatever their case, as one number.
+#[inline]
+fn word(text: &[u8]) -> Option<u32> {
+    let [a, b, c] = *text.first_chunk()?;
+    Some(u32::from_le_bytes([a, b, c, 0]) | 0x0020_2020)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod tests;
 pub use library::{Expansion, Library, Types};
 pub use patterns::Series;
 
-use super::regexp::Fields;
+use super::regexp::{Fields, Regexp};
 use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Diagnostics, Element, Refused};
 use crate::event::{Record, Scope, Value, intern};
@@ -84,8 +84,7 @@ const REGEXP_DEFAULTS: Defaults = Defaults { time_key: None, time_type: crate::e
 /// One pattern, ready to run.
 struct Alternative {
     name: Name,
-    fields: Fields,
-    base: Base,
+    regexp: Regexp,
 }
 
 /// What `grok_name_key` says.
@@ -228,7 +227,7 @@ impl Builder<'_> {
         let base = Base::read(element, DEFAULTS, &context);
         let compiled = self.compile(expanded);
         match (base, compiled) {
-            (Ok(base), Ok(fields)) => Some(Alternative { name, fields, base }),
+            (Ok(base), Ok(fields)) => Some(Alternative { name, regexp: Regexp::new(fields, base) }),
             (base, compiled) => {
                 let mut why: Vec<String> = own.findings().iter().map(|finding| finding.message.clone()).collect();
                 why.extend(compiled.err());
@@ -304,10 +303,8 @@ impl Parser for Grok {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         let kind = check_text(text, out)?;
         for alternative in &self.alternatives {
-            let Some(mut record) = alternative.fields.read(scope, text, kind) else { continue };
             // Fluentd: a match without a time is none, where the present time is not used.
-            let Some(time) = alternative.base.take_time(&mut record, out)? else { continue };
-            alternative.base.convert(scope, &mut record);
+            let Some((Some(time), mut record)) = alternative.regexp.read(scope, text, kind, out)? else { continue };
             if let Some(key) = self.name_key {
                 let name = match alternative.name {
                     Name::Text(name) => Value::text(name),

@@ -18,6 +18,8 @@ struct Content {
     writes: Vec<(usize, Vec<u8>)>,
     /// Whether the folder was synced since the file was made.
     is_entry_synced: bool,
+    /// What it is still called where the folder was not synced since it was renamed.
+    old_name: Option<PathBuf>,
 }
 
 impl Content {
@@ -47,6 +49,8 @@ struct Inside {
     failing_reads: usize,
     is_read_only: bool,
     syncs: usize,
+    creates: usize,
+    renames: usize,
     is_locked: bool,
     /// After a crash the process before cannot do anything any more.
     generation: usize,
@@ -99,6 +103,16 @@ impl SimDisk {
         self.lock_inside().syncs
     }
 
+    /// How many files were made.
+    pub fn creates(&self) -> usize {
+        self.lock_inside().creates
+    }
+
+    /// How many files were renamed.
+    pub fn renames(&self) -> usize {
+        self.lock_inside().renames
+    }
+
     /// The files with what they hold.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         self.lock_inside().files.iter().map(|(path, content)| (path.clone(), content.now())).collect()
@@ -126,6 +140,11 @@ impl SimDisk {
         let removed: Vec<_> = std::mem::take(&mut inside.removed).into_iter().filter(|_| coin()).collect();
         inside.files.extend(removed);
         inside.files.retain(|_, content| content.is_entry_synced || coin());
+        let renamed = |(path, mut content): (PathBuf, Content)| match content.old_name.take().filter(|_| coin()) {
+            Some(old) => (old, content),
+            None => (path, content),
+        };
+        inside.files = std::mem::take(&mut inside.files).into_iter().map(renamed).collect();
         for content in inside.files.values_mut() {
             let writes = std::mem::take(&mut content.writes);
             let all_or_some = random() % 3;
@@ -161,6 +180,7 @@ impl Disk for SimDisk {
         if inside.files.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        inside.creates += 1;
         inside.files.insert(path.to_owned(), Content::default());
         Ok(Box::new(SimFile { disk: self.clone(), path: path.to_owned() }))
     }
@@ -182,9 +202,21 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut inside = self.alive()?;
+        if inside.is_read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let mut content = inside.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        content.old_name.get_or_insert_with(|| from.to_owned());
+        inside.renames += 1;
+        inside.files.insert(to.to_owned(), content);
+        Ok(())
+    }
+
     fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
         let mut inside = self.alive()?;
-        inside.files.values_mut().for_each(|content| content.is_entry_synced = true);
+        inside.files.values_mut().for_each(|content| (content.is_entry_synced, content.old_name) = (true, None));
         inside.removed.clear();
         Ok(())
     }
@@ -263,6 +295,9 @@ impl DiskFile for SimFile {
                 content(inside, path)?.writes.push((at as usize, bytes[..bytes.len() / 2].to_vec()));
                 return Err(io::Error::from_raw_os_error(libc::EIO));
             }
+            // After a power cut it would be found under that name with what is written now.
+            let old_name = content(inside, path)?.old_name.as_ref().filter(|old| !old.to_string_lossy().contains("spare"));
+            assert_eq!(old_name, None, "a file is written over that the disk may still know as another segment");
             let room = inside.room.unwrap_or(usize::MAX).min(bytes.len());
             if let Some(left) = &mut inside.room {
                 *left -= room;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod spares;
 mod trouble;
 
 use super::disk::Disk;
