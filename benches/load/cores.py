@@ -9,7 +9,8 @@ file in memory, over and over, and throws away what arrives.
 
 Documents are not looked at, but each turn of the same events makes the same number of bytes: the first is counted, and the others must add up.
 
-Beside it stands what the machine itself makes of its second core, by two processes that only calculate: two virtual cores may be one.
+Beside it stands what the machine makes of its second core: by two processes that only calculate, as two virtual cores may be one; and by two Flumens
+of a core each, which share nothing but memory and what is beside them.
 """
 import os
 import socket
@@ -40,31 +41,27 @@ class Supply:
         with os.fdopen(os.dup(self.file), "wb") as file:
             file.write(data)
 
-    def send(self, connections, turns):
-        """Sends all of it so often over each connection."""
-        threads = [threading.Thread(target=self.send_one, args=(turns,)) for _ in range(connections)]
+    def send(self, ports, turns):
+        """Sends all of it so often over a connection to each of these ports."""
+        threads = [threading.Thread(target=self.send_one, args=(port, turns)) for port in ports]
         for one in threads:
             one.start()
         for one in threads:
             one.join()
 
-    def send_one(self, turns):
-        with socket.create_connection(("127.0.0.1", FORWARD)) as connection:
+    def send_one(self, port, turns):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
             for _ in range(turns):
                 at = 0
                 while at < self.size:
                     at += os.sendfile(connection.fileno(), self.file, at, self.size - at)
 
 
-def cores_for(count, all_cores):
-    """-> Flumen's cores, and those of the sender and the stand-in"""
-    return set(all_cores[:count]), set(all_cores[count:] or all_cores)
-
-
-def configuration(collector, workload, work):
-    path = os.path.join(work, "cores.conf")
+def configuration(collector, workload, work, port):
+    path = os.path.join(work, "%d.conf" % port)
     with open(path, "w") as file:
-        file.write(open(collector.conf(workload)).read().replace("flush_interval 1s", "flush_interval 0.1"))
+        text = open(collector.conf(workload)).read()
+        file.write(text.replace("flush_interval 1s", "flush_interval 0.1").replace("port %d" % FORWARD, "port %d" % port))
     return path
 
 
@@ -87,47 +84,53 @@ def machine_seconds():
     return (sum(fields) - fields[3] - fields[4]) / TICKS
 
 
-def one_run(collector, workload, supply, connections, cores):
-    """-> events a second, and how many cores Flumen, the sender with the stand-in, and others used meanwhile"""
-    everything = sorted(os.sched_getaffinity(0))
-    own, beside = cores_for(cores, everything)
+def one_run(collector, workload, supply, connections, groups):
+    """A process for each group of cores -> events a second, and how many cores Flumen, the sender with the stand-in, and others used meanwhile"""
+    everything = os.sched_getaffinity(0)
+    beside = everything.difference(*groups) or everything
+    ports = [FORWARD + number for number in range(len(groups))]
     with tempfile.TemporaryDirectory(prefix="cores-") as work:
-        drain, running = None, None
+        drain, running = None, []
         try:
             os.sched_setaffinity(0, beside)
             drain = Drain(SEARCH)
-            os.sched_setaffinity(0, own)
-            running = Running(collector.command(configuration(collector, workload, work), work), open(os.path.join(work, "log"), "wb"))
-            os.sched_setaffinity(0, beside)
-            listens(FORWARD, running.process, 60)
-            os.waitpid(forward.in_child(lambda: supply.send(1, 1)), 0)
+            for port, group in zip(ports, groups):
+                os.sched_setaffinity(0, group)
+                command = collector.command(configuration(collector, workload, work, port), work)
+                running.append(Running(command, open(os.path.join(work, "log"), "ab")))
+                os.sched_setaffinity(0, beside)
+                listens(port, running[-1].process, 60)
+            os.waitpid(forward.in_child(lambda: supply.send(ports[:1], 1)), 0)
             turn = came_to_rest(drain, None)
-            return timed(running, drain, supply, connections, turn)
+            return timed(running, drain, supply, ports * (connections // len(ports)), turn)
         finally:
             os.sched_setaffinity(0, everything)
-            if running:
-                running.stop()
+            for one in running:
+                one.stop()
             if drain:
                 drain.stop()
 
 
-def timed(running, drain, supply, connections, turn):
-    turns = EVENTS // DISTINCT // connections
-    expected = turn * (turns * connections + 1)
-    start, machine, before = time.time(), machine_seconds(), running.cpu_seconds()
-    helpers = cpu_seconds_of(drain.pid)
-    _, _, sender = os.wait4(forward.in_child(lambda: supply.send(connections, turns)), 0)
+def timed(running, drain, supply, ports, turn):
+    turns = EVENTS // DISTINCT // len(ports)
+    count, expected = turns * len(ports) * DISTINCT, turn * (turns * len(ports) + 1)
+    start, machine, before, helpers = time.time(), machine_seconds(), used_by(running), cpu_seconds_of(drain.pid)
+    _, _, sender = os.wait4(forward.in_child(lambda: supply.send(ports, turns)), 0)
     # As long as there was something to send.
-    wall, used = time.time() - start, running.cpu_seconds() - before
+    wall, used = time.time() - start, used_by(running) - before
     helpers = cpu_seconds_of(drain.pid) - helpers + sender.ru_utime + sender.ru_stime
     others = max(0, machine_seconds() - machine - used - helpers)
     came = came_to_rest(drain, expected)
     if turn == 0 or came != expected:
         raise RuntimeError("%d bytes came in place of %d: events were lost or doubled" % (came, expected))
-    in_all = running.cpu_seconds() - before
     middle = [(size, when) for size, when in drain.log() if turn + (expected - turn) * 0.1 <= size <= turn + (expected - turn) * 0.9]
     rate = (middle[-1][0] - middle[0][0]) / (middle[-1][1] - middle[0][1]) * DISTINCT / turn
-    return {"rate": rate, "ns": in_all * 1e9 / (turns * connections * DISTINCT), "own": used / wall, "beside": helpers / wall, "others": others / wall}
+    in_all = used_by(running) - before
+    return {"rate": rate, "ns": in_all * 1e9 / count, "own": used / wall, "beside": helpers / wall, "others": others / wall}
+
+
+def used_by(running):
+    return sum(one.cpu_seconds() for one in running)
 
 
 def yardstick(cores):
@@ -150,16 +153,22 @@ def run(collector, machine, options):
         raise SystemExit("there is but one core")
     alone, both = (statistics.median(yardstick(some) for _ in range(5)) for some in (cores[:1], cores))
     print("%s. What only calculates gains %.2f times by a second core." % (machine, both / alone), flush=True)
+    ways = {"one core": [{cores[0]}], "two cores": [set(cores)], "a process a core": [{core} for core in cores]}
     for workload in [one for one in WORKLOADS if one.conf in ("services", "apache") and options.only in one.name]:
         supply = Supply(workload)
         for connections in CONNECTIONS:
-            found = {1: [], 2: []}
-            for _ in range(options.rounds):
-                for count in found:
-                    result = one_run(collector, workload, supply, connections, count)
-                    found[count].append(result)
-                    print("%-36s %d connections, %d cores: %9.0f events a second, %5.0f ns of CPU each; cores used: Flumen %.2f, sender and stand-in %.2f, others %.2f" % (
-                        workload.name, connections, count, result["rate"], result["ns"], result["own"], result["beside"], result["others"]), flush=True)
-            one, two = (statistics.median(result["rate"] for result in found[count]) for count in (1, 2))
-            print("%-36s %d connections: %s events a second on one core, %s on two: %.2f times" % (
-                workload.name, connections, format(round(one, -3), ",.0f"), format(round(two, -3), ",.0f"), two / one), flush=True)
+            compare(collector, workload, supply, connections, ways, options.rounds)
+
+
+def compare(collector, workload, supply, connections, ways, rounds):
+    name = "%s, %s" % (workload.name, "one connection" if connections == 1 else "%d connections" % connections)
+    found = {way: [] for way, groups in ways.items() if len(groups) <= connections}
+    for _ in range(rounds):
+        for way, results in found.items():
+            result = one_run(collector, workload, supply, connections, ways[way])
+            results.append(result)
+            print("%-52s %-18s %9.0f events a second, %5.0f ns of CPU each; cores used: Flumen %.2f, sender and stand-in %.2f, others %.2f" % (
+                name, way + ":", result["rate"], result["ns"], result["own"], result["beside"], result["others"]), flush=True)
+    rates = {way: statistics.median(result["rate"] for result in results) for way, results in found.items()}
+    for way, rate in rates.items():
+        print("%-52s %-18s %9s events a second, %.2f times" % (name, way + ":", format(round(rate, -3), ",.0f"), rate / rates["one core"]), flush=True)
