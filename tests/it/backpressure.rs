@@ -169,6 +169,9 @@ fn without_file_descriptors_a_file_buffer_acknowledges_nothing_and_comes_back() 
     limit_files(daemon.pid(), before);
     wait_until("the ack", PATIENCE, || sender.try_ack("1").then_some(()));
     assert_eq!(server.wait_for_documents(1)[0].1["n"], 1);
+    // What was delivered meanwhile need not be written any more; the next one is, and shows that this works.
+    sender.send(&message("t", Value::Int(1), Value::json("{\"n\":2}"), chunk_option("2")));
+    wait_until("the next ack", PATIENCE, || sender.try_ack("2").then_some(()));
     daemon.wait_for_log("the recovery", |lines| lines.iter().any(|line| line.contains("the buffer can be written again")));
 }
 
