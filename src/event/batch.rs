@@ -105,6 +105,13 @@ impl<'a> Batch<'a> {
         self.events = OnceCell::from(events);
     }
 
+    /// Puts packed events in the place of these, as for [`Batch::packed`].
+    pub fn replace_packed(&mut self, entries: &'a [u8], count: usize) {
+        self.packed = Some(entries);
+        self.count = count;
+        self.events = OnceCell::new();
+    }
+
     /// A batch with the same events that may be changed on its own; values stay shared.
     pub fn duplicate(&self, scope: &Scope<'a>) -> Batch<'a> {
         let mut copy = match self.packed {

@@ -32,7 +32,7 @@ pub use clock::Clock;
 pub use intern::intern;
 pub use receipt::{Answer, Claim, Receipt};
 pub use record::Record;
-pub use scratch::{Origin, Rejected, Scope, Scratch};
+pub use scratch::{Origin, Rejected, Scope, Scratch, give_back_buffer, take_buffer};
 pub use sent::{Sent, digest};
 pub use strftime::Strftime;
 pub use tag::Tag;

@@ -126,6 +126,13 @@ impl<'a> Record<'a> {
         Value::Map(bump.alloc_slice_copy(&self.fields))
     }
 
+    /// The same with all it refers to in another arena.
+    pub fn copied_into<'b>(&self, bump: &'b Bump) -> Record<'b> {
+        let mut copy = Record::with_capacity(bump, self.len());
+        copy.fields.extend(self.fields.iter().map(|(key, value)| (key.copied_into(bump), value.copied_into(bump))));
+        copy
+    }
+
     fn position(&self, key: &[u8]) -> Option<usize> {
         self.fields.iter().position(|(k, _)| matches!(k, Value::Str(bytes) if same(bytes, key)))
     }

@@ -8,8 +8,13 @@ use std::sync::Arc;
 /// An arena that grew past this is given back rather than kept: one huge batch must not pin memory.
 const KEPT_ARENA_BYTES: usize = 8 << 20;
 
+/// A buffer for packed entries that grew past this is given back.
+const KEPT_PACKED_BYTES: usize = 4 << 20;
+
 thread_local! {
     static ARENA: Cell<Option<Arenas>> = const { Cell::new(None) };
+    static PART: Cell<Option<Arenas>> = const { Cell::new(None) };
+    static PACKED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 #[derive(Default)]
@@ -17,21 +22,31 @@ struct Arenas {
     bump: Bump,
     /// Those of the threads that help with a batch; none until a batch is shared out for the first time.
     aides: OnceCell<Box<[Bump]>>,
+    /// What the batch became, packed again.
+    packed: OnceCell<Vec<u8>>,
 }
 
 /// A borrowed arena; taken from the thread, emptied and given back on drop. Never held across an await.
 #[derive(Default)]
-pub struct Scratch(Arenas);
+pub struct Scratch {
+    arenas: Arenas,
+    is_part: bool,
+}
 
 impl Scratch {
     /// This thread's arena, or a new one where it is in use already.
     pub fn take() -> Scratch {
-        Scratch(ARENA.take().unwrap_or_default())
+        Scratch { arenas: ARENA.take().unwrap_or_default(), is_part: false }
+    }
+
+    /// The arena that this thread has for a part of a batch, beside that of the whole.
+    pub fn for_part() -> Scratch {
+        Scratch { arenas: PART.take().unwrap_or_default(), is_part: true }
     }
 
     /// The scope of one emit.
     pub fn scope(&self) -> Scope<'_> {
-        Scope { aides: Some(&self.0.aides), ..Scope::over(&self.0.bump) }
+        Scope { aides: Some(&self.arenas.aides), packed: Some(&self.arenas.packed), ..Scope::over(&self.arenas.bump) }
     }
 }
 
@@ -43,12 +58,28 @@ impl Arenas {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.0.allocated_bytes() <= KEPT_ARENA_BYTES {
-            let mut arenas = std::mem::take(&mut self.0);
+        let mut arenas = std::mem::take(&mut self.arenas);
+        if let Some(packed) = arenas.packed.take() {
+            give_back_buffer(packed);
+        }
+        if arenas.allocated_bytes() <= KEPT_ARENA_BYTES {
             arenas.bump.reset();
             arenas.aides.get_mut().into_iter().flatten().for_each(Bump::reset);
-            ARENA.set(Some(arenas));
+            if self.is_part { &PART } else { &ARENA }.set(Some(arenas));
         }
+    }
+}
+
+/// A buffer of this thread for packed entries, empty.
+pub fn take_buffer() -> Vec<u8> {
+    PACKED.take()
+}
+
+/// Gives a buffer back, to be used again.
+pub fn give_back_buffer(mut buffer: Vec<u8>) {
+    if buffer.capacity() <= KEPT_PACKED_BYTES {
+        buffer.clear();
+        PACKED.set(buffer);
     }
 }
 
@@ -56,6 +87,7 @@ impl Drop for Scratch {
 pub struct Scope<'a> {
     bump: &'a Bump,
     aides: Option<&'a OnceCell<Box<[Bump]>>>,
+    packed: Option<&'a OnceCell<Vec<u8>>>,
     rejected: RefCell<Vec<(Rejected<'a>, Option<Origin<'a>>)>>,
     depth: Cell<u32>,
     added: Cell<usize>,
@@ -89,12 +121,21 @@ pub struct Origin<'a> {
     pub entry: Option<&'a [u8]>,
 }
 
+impl Rejected<'_> {
+    /// The same in another arena.
+    pub fn copied_into<'b>(&self, bump: &'b Bump) -> Rejected<'b> {
+        let record = self.record.copied_into(bump);
+        Rejected { tag: self.tag.clone(), time: self.time, record, class: self.class, message: self.message.clone() }
+    }
+}
+
 impl<'a> Scope<'a> {
     /// A scope over one arena, for a part of the work on a batch.
     pub fn over(bump: &'a Bump) -> Scope<'a> {
         Scope {
             bump,
             aides: None,
+            packed: None,
             rejected: RefCell::new(Vec::new()),
             depth: Cell::new(0),
             added: Cell::new(0),
@@ -115,6 +156,18 @@ impl<'a> Scope<'a> {
     /// The arena.
     pub fn bump(&self) -> &'a Bump {
         self.bump
+    }
+
+    /// Keeps entries as long as the arena: themselves where they are the first, else a copy.
+    pub fn keep(&self, entries: Vec<u8>) -> &'a [u8] {
+        match self.packed.filter(|packed| packed.get().is_none()) {
+            Some(packed) => packed.get_or_init(|| entries),
+            None => {
+                let copy = self.bytes(&entries);
+                give_back_buffer(entries);
+                copy
+            }
+        }
     }
 
     /// A copy of these bytes in the arena.

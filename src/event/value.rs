@@ -1,5 +1,7 @@
 //! The value of a record's field: msgpack's value model, borrowed from received bytes or an arena.
 
+use bumpalo::Bump;
+
 /// One value. Copying is cheap: whatever is long is borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -28,6 +30,25 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// The same with all it refers to in another arena.
+    pub fn copied_into<'b>(&self, bump: &'b Bump) -> Value<'b> {
+        match *self {
+            Value::Nil => Value::Nil,
+            Value::Bool(truth) => Value::Bool(truth),
+            Value::Int(number) => Value::Int(number),
+            Value::UInt(number) => Value::UInt(number),
+            Value::Float(number) => Value::Float(number),
+            Value::Big(digits) => Value::Big(bump.alloc_str(digits)),
+            Value::Str(text) => Value::Str(bump.alloc_slice_copy(text)),
+            Value::Bin(bytes) => Value::Bin(bump.alloc_slice_copy(bytes)),
+            Value::Ext(kind, body) => Value::Ext(kind, bump.alloc_slice_copy(body)),
+            Value::Array(values) => Value::Array(bump.alloc_slice_fill_iter(values.iter().map(|value| value.copied_into(bump)))),
+            Value::Map(fields) => {
+                Value::Map(bump.alloc_slice_fill_iter(fields.iter().map(|(key, value)| (key.copied_into(bump), value.copied_into(bump)))))
+            }
+        }
+    }
+
     /// A text value.
     pub fn text(text: &'a str) -> Value<'a> {
         Value::Str(text.as_bytes())

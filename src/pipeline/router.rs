@@ -231,7 +231,8 @@ impl Router {
 
     /// Runs the filters; what they reject goes to `@ERROR` after each.
     fn filter<'a>(&self, path: &Path, scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) {
-        if let Some(rejections) = split::filter(&path.filters, scope, tag, batch) {
+        let ends_packed = path.output.as_ref().is_some_and(|(output, _)| output.takes_packed(tag));
+        if let Some(rejections) = split::filter(&path.filters, scope, tag, batch, ends_packed) {
             for of_step in rejections {
                 scope.reject_all(of_step);
                 self.errors.send(scope);

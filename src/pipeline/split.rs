@@ -1,5 +1,9 @@
 //! A big batch filtered in parts by several threads, and put together again in order: what comes out, and in which order events are rejected,
 //! is as if one thread had done it. Only for filters to which it makes no difference.
+//!
+//! Where all that comes after the filters wants packed events, each part is packed again [as soon as it is filtered](packed), by one thread too.
+
+mod packed;
 
 use super::aides::{self, Aides};
 use super::router::Step;
@@ -35,18 +39,27 @@ unsafe impl<T> Send for Lent<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Lent<T> {}
 
-/// Runs the steps over the batch by several threads, and gives what was rejected in each; `None`, and nothing done, where one thread has to do it.
-pub(super) fn filter<'a>(steps: &[Arc<Step>], scope: &Scope<'a>, tag: &Tag, batch: &mut Batch<'a>) -> Option<Vec<Rejections<'a>>> {
-    if batch.len() < MIN_EVENTS || steps.is_empty() {
+/// Runs the steps over the batch in parts, and gives what was rejected in each; `None`, and nothing done, where it has to stay whole.
+/// `ends_packed` is whether what comes after the filters wants packed events.
+pub(super) fn filter<'a>(
+    steps: &[Arc<Step>],
+    scope: &Scope<'a>,
+    tag: &Tag,
+    batch: &mut Batch<'a>,
+    ends_packed: bool,
+) -> Option<Vec<Rejections<'a>>> {
+    let is_big = batch.len() >= MIN_EVENTS;
+    if steps.is_empty() || !(is_big || ends_packed && batch.len() > PART_EVENTS) || !steps.iter().all(|step| step.filter.is_stateless()) {
         return None;
     }
-    let aides = aides::all()?;
+    let entries = batch.as_packed()?;
     // In a part there are none: a batch is shared out once.
-    let arenas = scope.aides(aides.count());
-    if arenas.is_empty() || !steps.iter().all(|step| step.filter.is_stateless()) {
-        return None;
+    let help = aides::all().filter(|_| is_big).map(|aides| (aides, scope.aides(aides.count()))).filter(|(_, arenas)| !arenas.is_empty());
+    if ends_packed {
+        return Some(packed::filter(steps, scope, tag, batch, &parts(entries, PART_EVENTS), help));
     }
-    let parts = parts(batch.as_packed()?, PART_EVENTS);
+    let (aides, arenas) = help?;
+    let parts = parts(entries, PART_EVENTS);
     let mut done = filter_parts(aides, arenas, &parts, steps, scope, tag, batch.is_coalesced());
     done.sort_unstable_by_key(|part| part.number);
     assert_eq!(done.len(), parts.len(), "a thread that helped with a batch has failed");
@@ -208,7 +221,7 @@ mod tests {
         let tag = Tag::new("a.b");
         for count in [256, 257, 1000, 4097] {
             let packed = entries(count);
-            let (whole, parted) = (steps(&[(3, "one", true), (7, "two", true)]), steps(&[(3, "one", true), (7, "two", true)]));
+            let whole = steps(&[(3, "one", true), (7, "two", true)]);
             let scratch = Scratch::take();
             let scope = scratch.scope();
             let mut plain = Batch::packed(&packed, count as usize);
@@ -217,12 +230,15 @@ mod tests {
                 step.run(&scope, &tag, &mut plain);
                 rejected.push(scope.take_rejections());
             }
-            let mut batch = Batch::packed(&packed, count as usize);
-            let rejections = filter(&parted, &scope, &tag, &mut batch).expect("it is big enough");
-            assert!(batch.as_packed().is_none());
-            assert_eq!(outcome(&batch, &scope, &rejections), outcome(&plain, &scope, &rejected));
-            for (one, other) in whole.iter().zip(&parted) {
-                assert_eq!(format!("{:?}", one.counters), format!("{:?}", other.counters));
+            for ends_packed in [false, true] {
+                let parted = steps(&[(3, "one", true), (7, "two", true)]);
+                let mut batch = Batch::packed(&packed, count as usize);
+                let rejections = filter(&parted, &scope, &tag, &mut batch, ends_packed).expect("it is big enough");
+                assert_eq!(batch.as_packed().is_some(), ends_packed);
+                assert_eq!(outcome(&batch, &scope, &rejections), outcome(&plain, &scope, &rejected));
+                for (one, other) in whole.iter().zip(&parted) {
+                    assert_eq!(format!("{:?}", one.counters), format!("{:?}", other.counters));
+                }
             }
         }
     }
@@ -231,23 +247,30 @@ mod tests {
     fn what_is_not_changed_stays_packed() {
         aides::allow(3);
         let packed = entries(1000);
-        let scratch = Scratch::take();
-        let scope = scratch.scope();
-        let mut batch = Batch::packed(&packed, 1000);
-        let rejections = filter(&steps(&[(0, "", true)]), &scope, &Tag::new("t"), &mut batch).expect("it is big enough");
-        assert_eq!(rejections.iter().map(Vec::len).sum::<usize>(), 0);
-        assert_eq!((batch.as_packed(), batch.len()), (Some(&packed[..]), 1000));
+        for ends_packed in [false, true] {
+            let scratch = Scratch::take();
+            let scope = scratch.scope();
+            let mut batch = Batch::packed(&packed, 1000);
+            let rejections = filter(&steps(&[(0, "", true)]), &scope, &Tag::new("t"), &mut batch, ends_packed).expect("it is big enough");
+            assert_eq!(rejections.iter().map(Vec::len).sum::<usize>(), 0);
+            assert_eq!(batch.as_packed().map(<[u8]>::as_ptr), Some(packed.as_ptr()), "not a copy");
+            assert_eq!((batch.as_packed(), batch.len()), (Some(&packed[..]), 1000));
+        }
     }
 
     #[test]
     fn small_batches_and_filters_with_a_memory_are_for_one_thread() {
         aides::allow(3);
         let (packed, few) = (entries(1000), entries(255));
-        let scratch = Scratch::take();
-        let scope = scratch.scope();
         let tag = Tag::new("t");
-        assert!(filter(&steps(&[(3, "one", true), (3, "two", false)]), &scope, &tag, &mut Batch::packed(&packed, 1000)).is_none());
-        assert!(filter(&[], &scope, &tag, &mut Batch::packed(&packed, 1000)).is_none());
-        assert!(filter(&steps(&[(3, "one", true)]), &scope, &tag, &mut Batch::packed(&few, 255)).is_none());
+        let is_whole = |sieves: &[(i64, &'static str, bool)], packed: &[u8], count, ends_packed| {
+            let scratch = Scratch::take();
+            filter(&steps(sieves), &scratch.scope(), &tag, &mut Batch::packed(packed, count), ends_packed).is_none()
+        };
+        for ends_packed in [false, true] {
+            assert!(is_whole(&[(3, "one", true), (3, "two", false)], &packed, 1000, ends_packed));
+            assert!(is_whole(&[], &packed, 1000, ends_packed));
+        }
+        assert!(is_whole(&[(3, "one", true)], &few, 255, false) && !is_whole(&[(3, "one", true)], &few, 255, true));
     }
 }

@@ -193,4 +193,8 @@ impl Sink for Named {
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.sink.limits(tag, into);
     }
+
+    fn takes_packed(&self, tag: &Tag) -> bool {
+        self.sink.takes_packed(tag)
+    }
 }

@@ -337,6 +337,11 @@ impl Sink for Delivery {
         batch.events(scope).iter().map(one).fold(Ok(()), Result::and)
     }
 
+    fn takes_packed(&self, _tag: &Tag) -> bool {
+        // Events that have names of their own get them by their places in the messages, which filters may change.
+        self.is_verbatim() && !self.output.names_events() && !self.is_chunk_an_emit()
+    }
+
     fn limits(&self, _tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         if self.settings.overflow_action == OverflowAction::Block {
             into.extend(self.all_limits().cloned());

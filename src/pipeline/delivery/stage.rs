@@ -71,7 +71,7 @@ impl Delivery {
     }
 
     /// Whether packed batches go into chunks as they are.
-    fn is_verbatim(&self) -> bool {
+    pub(super) fn is_verbatim(&self) -> bool {
         self.output.is_packed() && self.settings.keys.are_simple() && !self.settings.time_as_integer
     }
 

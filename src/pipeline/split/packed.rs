@@ -1,0 +1,130 @@
+//! Parts that are filtered and packed again at once, while they are in the processor's nearest caches: the arena of a part is emptied for the
+//! next one, and what threads hand to each other is packed entries.
+
+use super::super::aides::Aides;
+use super::super::router::Step;
+use super::{Lent, Rejections};
+use crate::event::msgpack::write_entry;
+use crate::event::{Batch, Scope, Scratch, Tag, give_back_buffer, take_buffer};
+use bumpalo::Bump;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Parts that follow each other and were filtered by one thread.
+struct Run<'a> {
+    first: usize,
+    parts: usize,
+    /// What became of their events.
+    entries: Vec<u8>,
+    events: usize,
+    is_changed: bool,
+    /// A list a step.
+    rejections: Vec<Rejections<'a>>,
+}
+
+/// What all threads work on.
+struct Work<'w, 'a> {
+    steps: &'w [Arc<Step>],
+    tag: &'w Tag,
+    parts: &'w [(&'a [u8], usize)],
+    is_coalesced: bool,
+    next: AtomicUsize,
+}
+
+/// Runs the steps over the parts of a batch, and packs what becomes of each.
+pub(super) fn filter<'a>(
+    steps: &[Arc<Step>],
+    scope: &Scope<'a>,
+    tag: &Tag,
+    batch: &mut Batch<'a>,
+    parts: &[(&'a [u8], usize)],
+    help: Option<(&'static Aides, &'a [Bump])>,
+) -> Vec<Rejections<'a>> {
+    let work = Work { steps, tag, parts, is_coalesced: batch.is_coalesced(), next: AtomicUsize::new(0) };
+    let mut runs = match help {
+        None => work.do_all(scope.bump()),
+        Some((aides, arenas)) => {
+            let all = Mutex::new(Lent(Vec::new()));
+            let arenas = Lent((scope.bump(), arenas));
+            aides.help(arenas.0.1.len(), &|thread| {
+                let Lent((own, others)) = &arenas;
+                let runs = work.do_all(if thread == 0 { own } else { &others[thread - 1] });
+                all.lock().unwrap_or_else(PoisonError::into_inner).0.extend(runs);
+            });
+            all.into_inner().unwrap_or_else(PoisonError::into_inner).0
+        }
+    };
+    runs.sort_unstable_by_key(|run| run.first);
+    assert_eq!(runs.iter().map(|run| run.parts).sum::<usize>(), parts.len(), "a thread that helped with a batch has failed");
+    join(runs, steps.len(), scope, batch)
+}
+
+impl<'a> Work<'_, 'a> {
+    /// Takes parts until there are none left. What is rejected goes into the arena: it outlives the part.
+    fn do_all(&self, bump: &'a Bump) -> Vec<Run<'a>> {
+        let mut runs: Vec<Run<'a>> = Vec::new();
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(entries, count)) = self.parts.get(number) else { return runs };
+            let run = match runs.last_mut() {
+                Some(run) if run.first + run.parts == number => run,
+                _ => {
+                    runs.push(self.begin(number));
+                    runs.last_mut().unwrap_or_else(|| unreachable!("it was pushed"))
+                }
+            };
+            self.filter(entries, count, bump, run);
+        }
+    }
+
+    fn begin(&self, first: usize) -> Run<'a> {
+        let rejections = self.steps.iter().map(|_| Vec::new()).collect();
+        Run { first, parts: 0, entries: take_buffer(), events: 0, is_changed: false, rejections }
+    }
+
+    fn filter(&self, entries: &[u8], count: usize, bump: &'a Bump, run: &mut Run<'a>) {
+        let scratch = Scratch::for_part();
+        let scope = scratch.scope();
+        let mut batch = Batch::packed(entries, count);
+        if self.is_coalesced {
+            batch = batch.coalesced();
+        }
+        for (step, rejections) in self.steps.iter().zip(&mut run.rejections) {
+            if batch.is_empty() {
+                break;
+            }
+            step.run(&scope, self.tag, &mut batch);
+            rejections.extend(scope.take_rejected().iter().map(|rejected| (rejected.copied_into(bump), None)));
+        }
+        run.parts += 1;
+        run.events += batch.len();
+        if let Some(entries) = batch.as_packed() {
+            return run.entries.extend_from_slice(entries);
+        }
+        run.is_changed = true;
+        batch.events(&scope).iter().for_each(|event| write_entry(event.time, &event.record, &mut run.entries));
+    }
+}
+
+/// Puts what became of the parts into the batch; what was rejected, step by step.
+fn join<'a>(mut runs: Vec<Run<'a>>, steps: usize, scope: &Scope<'a>, batch: &mut Batch<'a>) -> Vec<Rejections<'a>> {
+    let mut rejections: Vec<Rejections<'a>> = (0..steps).map(|_| Vec::new()).collect();
+    for run in &mut runs {
+        for (all, of_run) in rejections.iter_mut().zip(&mut run.rejections) {
+            all.append(of_run);
+        }
+    }
+    let events = runs.iter().map(|run| run.events).sum();
+    if !runs.iter().any(|run| run.is_changed) {
+        runs.into_iter().for_each(|run| give_back_buffer(run.entries));
+        return rejections;
+    }
+    let mut runs = runs.into_iter();
+    let mut entries = runs.next().map(|run| run.entries).unwrap_or_default();
+    for run in runs {
+        entries.extend_from_slice(&run.entries);
+        give_back_buffer(run.entries);
+    }
+    batch.replace_packed(scope.keep(entries), events);
+    rejections
+}
