@@ -11,8 +11,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The disk is read in windows, so many for a part, or of one frame where that is longer.
-const WINDOWS_A_PART: usize = 8;
+/// The disk is read in windows, so many for a part, or of one frame where that is longer: small enough that one stays in the processor's cache
+/// until its frames are checked and copied.
+const WINDOWS_A_PART: usize = 32;
 /// How reading fails where the places of a chunk were given up for copies of them meanwhile. No disk fails like that.
 const MOVED: io::ErrorKind = io::ErrorKind::Interrupted;
 

@@ -1,7 +1,7 @@
 //! Times without a format, as Ruby's `Time.parse` guesses them from the shape of a text, and those of ISO 8601.
 
 use super::fields::{local, second_of_day, zone_offset};
-use super::{DAYS, Fields, MONTHS, NoTime, Read, name};
+use super::{DAYS, Fields, MONTHS, NoTime, Read, name, plain};
 use crate::event::EventTime;
 use crate::event::civil::{DAY, days};
 use regex::{Captures, Regex};
@@ -64,6 +64,11 @@ fn compile() -> Result<Shapes, regex::Error> {
 
 /// A time in the form of ISO 8601 that Ruby's `Time.iso8601` takes; without a zone it is on the local clock.
 pub fn iso8601(text: &str) -> Result<Read, NoTime> {
+    plain::read(text, |byte| byte == b'T').map_or_else(|| iso8601_any(text), Ok)
+}
+
+/// The same by its whole grammar.
+pub(super) fn iso8601_any(text: &str) -> Result<Read, NoTime> {
     let refused = || NoTime(format!("invalid xmlschema format: {text:?}"));
     let parts = shapes().and_then(|shapes| shapes.iso8601.captures(text)).ok_or_else(refused)?;
     let number = |at: usize| parts.get(at).map_or(Some(0), |part| part.as_str().parse::<i64>().ok()).ok_or_else(refused);
@@ -87,6 +92,11 @@ pub fn iso8601(text: &str) -> Result<Read, NoTime> {
 
 /// Any text with a time in it, as `Time.parse`.
 pub fn guess(text: &str, now: EventTime) -> Result<Read, NoTime> {
+    plain::read(text, |byte| matches!(byte, b'T' | b' ')).map_or_else(|| guess_any(text, now), Ok)
+}
+
+/// The same by all shapes.
+pub(super) fn guess_any(text: &str, now: EventTime) -> Result<Read, NoTime> {
     if text.len() > MAX_TEXT {
         return Err(NoTime(format!("string length ({}) exceeds the limit {MAX_TEXT}", text.len())));
     }

@@ -7,6 +7,7 @@ mod fast;
 mod fields;
 mod full;
 mod guess;
+mod plain;
 
 use super::EventTime;
 

@@ -88,6 +88,7 @@ fn a_flipped_byte_of_a_file_that_was_written_over_costs_one_frame_at_most() {
     // That the last chunk is delivered may not be written yet.
     let all = open(&SimDisk::with(&files)).read_all();
     assert!(all.ends_with(&held));
+    let count = |these: &[i64], those: &[i64]| these.iter().filter(|n| !those.contains(n)).count();
     let (mut silent, mut told) = (0, 0);
     for (path, bytes) in files.iter().filter(|(path, _)| !path.to_string_lossy().contains("spare")) {
         for at in (0..bytes.len()).step_by(3) {
@@ -96,7 +97,9 @@ fn a_flipped_byte_of_a_file_that_was_written_over_costs_one_frame_at_most() {
             let rig = open(&SimDisk::with(&damaged));
             let found = rig.read_all();
             let damage = rig.damage.lock().unwrap().len();
-            assert!(found.iter().all(|n| all.contains(n)) && found.len() + 60 >= all.len() && damage <= 1, "byte {at}: {found:?}");
+            // A frame can be the events of a chunk, or the word that they are delivered.
+            let (missing, more) = (count(&all, &found), count(&found, &all));
+            assert!(missing + more <= 60 && damage <= 1, "byte {at}: {missing} missing, {more} more, {damage} damaged");
             // Only what was there before can be damaged without a word.
             assert!(damage == 1 || found == all, "byte {at}");
             *(if damage == 0 { &mut silent } else { &mut told }) += 1;
