@@ -109,7 +109,7 @@ pub trait Sink: Send + Sync {
     fn emit<'a>(&self, scope: &Scope<'a>, tag: &Tag, batch: &Batch<'a>) -> Result<(), EmitError>;
     /// Adds the limits that have to have room before events of this tag are read from a sender; of any tag for `None`.
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>);
-    /// Whether it takes batches of this tag packed, and nothing is gained by records.
+    /// Whether batches of this tag had best come packed: it, or one of those that it hands them to, has no use for records.
     fn takes_packed(&self, _tag: &Tag) -> bool {
         false
     }

@@ -2,6 +2,7 @@
 
 use super::msgpack::{Reader, read_canonical_record, write_entry};
 use super::{EventTime, Record, Scope};
+use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 use std::cell::OnceCell;
 
@@ -12,6 +13,19 @@ pub struct Event<'a> {
     pub time: EventTime,
     /// Its record.
     pub record: Record<'a>,
+}
+
+impl Event<'_> {
+    /// Whether msgpack can hold it as it is: its time fits into an EventTime, and so on.
+    pub fn is_exact_when_packed(&self) -> bool {
+        let values = || self.record.fields().iter().all(|(key, value)| key.is_exact_when_packed() && value.is_exact_when_packed());
+        u32::try_from(self.time.sec).is_ok() && values()
+    }
+
+    /// The same with all it refers to in another arena.
+    pub fn copied_into<'b>(&self, bump: &'b Bump) -> Event<'b> {
+        Event { time: self.time, record: self.record.copied_into(bump) }
+    }
 }
 
 /// Events of one tag. `packed` is a run of msgpack `[time, map]` entries that [`Batch::packed`]'s caller has checked;

@@ -123,6 +123,10 @@ impl SyncOutput for Copy {
         true
     }
 
+    fn takes_packed(&self, tag: &Tag) -> bool {
+        self.stores.iter().any(|store| store.sink.takes_packed(tag))
+    }
+
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.stores.iter().for_each(|store| store.sink.limits(tag, into));
     }

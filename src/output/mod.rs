@@ -50,6 +50,11 @@ pub trait SyncOutput: Send + Sync {
         false
     }
 
+    /// As [`Sink::takes_packed`](crate::plugin::Sink::takes_packed).
+    fn takes_packed(&self, _tag: &Tag) -> bool {
+        false
+    }
+
     /// Waits until everything taken is where it belongs; the end is near.
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})

@@ -164,6 +164,8 @@ impl Base {
     pub(super) fn fate(&self, field: &str) -> Fate {
         let is_time = self.time_key.as_deref() == Some(field);
         let conversion = self.conversions.iter().position(|(name, _)| name == field);
+        // A text stays what it is as a string.
+        let conversion = conversion.filter(|at| !matches!(self.conversions[*at].1, Conversion::String));
         Fate { is_time, stays: !is_time || self.keep_time_key, conversion }
     }
 

@@ -104,4 +104,8 @@ impl Sink for Direct {
     fn limits(&self, tag: Option<&Tag>, into: &mut Vec<Arc<Limit>>) {
         self.output.limits(tag, into);
     }
+
+    fn takes_packed(&self, tag: &Tag) -> bool {
+        self.output.takes_packed(tag)
+    }
 }

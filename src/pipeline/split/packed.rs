@@ -5,7 +5,7 @@ use super::super::aides::Aides;
 use super::super::router::Step;
 use super::{Lent, Rejections};
 use crate::event::msgpack::write_entry;
-use crate::event::{Batch, Scope, Scratch, Tag, give_back_buffer, take_buffer};
+use crate::event::{Batch, Event, Scope, Scratch, Tag, give_back_buffer, take_buffer};
 use bumpalo::Bump;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ struct Run<'a> {
     /// What became of their events.
     entries: Vec<u8>,
     events: usize,
+    /// Events, by their places among these, that entries cannot hold as they are.
+    inexact: Vec<(usize, Event<'a>)>,
     is_changed: bool,
     /// A list a step.
     rejections: Vec<Rejections<'a>>,
@@ -79,7 +81,7 @@ impl<'a> Work<'_, 'a> {
 
     fn begin(&self, first: usize) -> Run<'a> {
         let rejections = self.steps.iter().map(|_| Vec::new()).collect();
-        Run { first, parts: 0, entries: take_buffer(), events: 0, is_changed: false, rejections }
+        Run { first, parts: 0, entries: take_buffer(), events: 0, inexact: Vec::new(), is_changed: false, rejections }
     }
 
     fn filter(&self, entries: &[u8], count: usize, bump: &'a Bump, run: &mut Run<'a>) {
@@ -97,12 +99,18 @@ impl<'a> Work<'_, 'a> {
             rejections.extend(scope.take_rejected().iter().map(|rejected| (rejected.copied_into(bump), None)));
         }
         run.parts += 1;
-        run.events += batch.len();
         if let Some(entries) = batch.as_packed() {
+            run.events += batch.len();
             return run.entries.extend_from_slice(entries);
         }
         run.is_changed = true;
-        batch.events(&scope).iter().for_each(|event| write_entry(event.time, &event.record, &mut run.entries));
+        for event in batch.events(&scope) {
+            if !event.is_exact_when_packed() {
+                run.inexact.push((run.events, event.copied_into(bump)));
+            }
+            write_entry(event.time, &event.record, &mut run.entries);
+            run.events += 1;
+        }
     }
 }
 
@@ -114,10 +122,14 @@ fn join<'a>(mut runs: Vec<Run<'a>>, steps: usize, scope: &Scope<'a>, batch: &mut
             all.append(of_run);
         }
     }
-    let events = runs.iter().map(|run| run.events).sum();
     if !runs.iter().any(|run| run.is_changed) {
         runs.into_iter().for_each(|run| give_back_buffer(run.entries));
         return rejections;
+    }
+    let (mut before, mut inexact) = (0, Vec::new());
+    for run in &mut runs {
+        inexact.extend(run.inexact.drain(..).map(|(at, event)| (before + at, event)));
+        before += run.events;
     }
     let mut runs = runs.into_iter();
     let mut entries = runs.next().map(|run| run.entries).unwrap_or_default();
@@ -125,6 +137,10 @@ fn join<'a>(mut runs: Vec<Run<'a>>, steps: usize, scope: &Scope<'a>, batch: &mut
         entries.extend_from_slice(&run.entries);
         give_back_buffer(run.entries);
     }
-    batch.replace_packed(scope.keep(entries), events);
+    batch.replace_packed(scope.keep(entries), before);
+    if !inexact.is_empty() {
+        let events = batch.events_mut(scope);
+        inexact.into_iter().for_each(|(at, event)| events[at] = event);
+    }
     rejections
 }
