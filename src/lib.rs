@@ -50,9 +50,11 @@
 //!   threads of their own, because a pipe may be stuck.
 //! - **A batch on several cores.** Big batches are filtered in parts by threads that have nothing else to do, where every filter on the way treats each event
 //!   on its own (`pipeline::split`); each thread has an arena of the batch's own, so that what they made is put together without a copy, in order.
+//!   Where outputs come after that which [take batches packed](plugin::Sink::takes_packed), parts are filtered one by one by a single thread too, and packed
+//!   again at once: the records of a part never leave the nearest caches, and threads hand each other entries.
 //! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
 //! - **Durability.** A buffer on disk is one log an output ([`buffer::log`]), not a file a chunk. Appending is a copy into memory; a thread of the log's own writes what has
-//!   gathered and syncs it where somebody waits, so that one sync serves all who came meanwhile. A sender's wish for an ack is a [`Receipt`](event::Receipt) in the scope of
+//!   gathered and syncs it where somebody waits, so that one sync serves all who came meanwhile. Files of what is delivered are written over by what is new. A sender's wish for an ack is a [`Receipt`](event::Receipt) in the scope of
 //!   the emit: whoever has still to store some of the events holds a clone, and the ack goes out when all are dropped. Without a wish there is none of it.
 //! - **Coalescing.** Docker sends one event a message. Messages of one tag that arrive together become one batch, marked
 //!   [`coalesced`](event::Batch::is_coalesced): whatever shows the bounds of messages (round robin, warnings by count, the order of copies that meet again) looks at the mark.
