@@ -22,6 +22,9 @@ const NEEDED: &[&str] = &[
     "template_file",
 ];
 
+/// What plugins say themselves of files that are not there.
+pub const OF_PLUGINS: &[&str] = &["FLM0608"];
+
 /// Looks at all paths.
 pub fn check(subject: &Subject<'_>) {
     walk(subject.built, &mut |element, around| {

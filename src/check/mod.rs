@@ -112,11 +112,13 @@ fn find(source: &LoadOptions, settings: &Settings, diagnostics: &Diagnostics) ->
     if settings.target == Target::Fluentd {
         fluentd::refuse_news(&subject);
     }
-    if settings.files {
-        files::check(&subject);
-    }
     let replaced = subject.replaced.take();
     let mut raw = said(diagnostics);
+    if settings.files {
+        files::check(&subject);
+    } else {
+        raw.retain(|finding| !files::OF_PLUGINS.contains(&finding.code));
+    }
     raw.retain(|finding| !replaced.iter().any(|(code, span)| finding.code == *code && finding.span == Some(*span)));
     routes::place_own_log(&subject, &mut raw);
     unused::sift(&subject, &mut raw);

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const FILES: usize = 200;
-/// On a machine of its own, in a build as it ships; one for tests is allowed fifteen times that.
-const MOST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3000 } else { 200 });
+/// On a machine of its own, in a build as it ships; one for tests, on a machine that does other things, is allowed forty times that.
+const MOST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 8000 } else { 200 });
 
 /// One included file of 25 lines: a service's own filters, and where its events go.
 fn part(number: usize) -> String {
