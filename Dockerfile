@@ -9,17 +9,17 @@ WORKDIR /flumen
 COPY . .
 # A static binary that is already at prebuilt/flumen spares the compilation.
 RUN [ -x prebuilt/flumen ] || .ci/build-static prebuilt
-RUN mkdir -p image/usr/bin image/etc/ssl/certs image/fluentd/etc image/fluentd/log image/tmp \
+RUN mkdir -p image/usr/bin image/etc/ssl/certs image/tmp fluentd/etc fluentd/log \
     && cp prebuilt/flumen image/usr/bin/flumen \
     && cp /etc/ssl/certs/ca-certificates.crt image/etc/ssl/certs/ \
-    && cp conf/default.conf image/fluentd/etc/fluent.conf \
+    && cp conf/default.conf fluentd/etc/fluent.conf \
     && echo 'fluent:x:999:999::/fluentd:' > image/etc/passwd \
     && echo 'fluent:x:999:' > image/etc/group \
     && chmod 1777 image/tmp
 
 FROM scratch
 COPY --from=build /flumen/image/ /
-COPY --from=build --chown=999:999 /flumen/image/fluentd/ /fluentd/
+COPY --from=build --chown=999:999 /flumen/fluentd/ /fluentd/
 USER 999:999
 EXPOSE 24224 5140
 ENTRYPOINT ["/usr/bin/flumen"]

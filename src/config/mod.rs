@@ -21,6 +21,7 @@ mod load;
 mod lower;
 mod number;
 mod overlay;
+mod read;
 mod render;
 pub mod ruby;
 mod schema;
@@ -46,8 +47,9 @@ pub use lexer::code_stop;
 pub use literal::{FromLiteral, Map, Octal, Seconds, Size, Symbol};
 pub use load::{FileType, LoadOptions, load, load_despite_faults, load_for_workers};
 pub use overlay::Overlay;
+pub use read::{check, none_of, read_param};
 pub use render::{place, render, render_finding};
-pub use schema::{Declared, Kind, Section, Sub, check, plain_name, read_param};
+pub use schema::{Declared, Kind, Section, Sub, plain_name};
 pub use system::{
     CounterClient, CounterServer, DeadLetter, LogFormat, LogLevel, MAX_WORKERS, Metrics, RotateAge, SourceOnlyBuffer, System, SystemLog,
 };

@@ -1,8 +1,6 @@
 //! Parameters declared once, as data: [`section!`](crate::section) makes a struct, its reader and its [`Section`] from one declaration.
 
-use super::{Diagnostics, Element, FromLiteral, Json, Map, ParamValue, Refused, Seconds, Size};
-use crate::event::Accessor;
-use crate::regex::Regex;
+use super::{Diagnostics, Element, Refused};
 
 /// What the manual calls a parameter's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,134 +127,6 @@ impl Section {
         }
         result
     }
-}
-
-/// Reads one declared parameter of an element; faults go to `diagnostics`.
-pub fn read_param<T: FromLiteral>(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) -> Result<T, Refused> {
-    let own_default = element.default_of(declared.name);
-    let default = own_default.as_deref().or(declared.default);
-    let named = element.param(declared.name);
-    let param = named.or_else(|| declared.alias.and_then(|alias| element.param(alias)));
-    let (text, span) = match param {
-        Some(param) => {
-            param.used.set(true);
-            say_what_it_is(element, declared, param.span, diagnostics)?;
-            match &param.value {
-                ParamValue::Text(text) => (Some(text.as_str()), param.value_span),
-                ParamValue::Default if declared.required && default.is_none() => {
-                    let message = format!("'{}' doesn't have default value", declared.name);
-                    return Err(diagnostics.error("FLM0209", Some(param.value_span), message));
-                }
-                ParamValue::Default => (default, param.value_span),
-                // What has a default other than nil cannot be nil either.
-                ParamValue::Nil if declared.required || default.is_some() => {
-                    let message = format!("'{}' parameter is required but nil is specified", declared.name);
-                    return Err(diagnostics.error("FLM0203", Some(param.value_span), message));
-                }
-                ParamValue::Nil => (None, param.value_span),
-            }
-        }
-        None => (default, element.span),
-    };
-    let Some(text) = text else {
-        return T::absent().ok_or_else(|| {
-            let message = format!("'{}' parameter is required{}", declared.name, element.place());
-            diagnostics.error("FLM0202", Some(element.span), message)
-        });
-    };
-    if let (Some(why), Some(_)) = (declared.refused, param)
-        && !says_nothing(declared, default, text)
-    {
-        let message = format!("'{}' is not supported yet: {why}{}", declared.name, element.place());
-        return Err(diagnostics.error("FLM0211", Some(span), message));
-    }
-    let strict = diagnostics.strict();
-    if let (Some(value), Some(_)) = (T::doubt(text, strict), param) {
-        diagnostics.warn("FLM0210", Some(span), format!("'{}': {text:?} is read as {value}", declared.name));
-    }
-    // What a plugin gives a default of its own cannot be nil, even where the parameter itself could.
-    if (!T::OPTIONAL || own_default.is_some()) && T::is_nil(text, strict) {
-        let why = T::from_literal(text, true).err().unwrap_or_else(|| "nil".to_owned());
-        let message = format!("'{}' parameter is required but nil is specified: {why}", declared.name);
-        return Err(diagnostics.error("FLM0203", Some(span), message));
-    }
-    T::from_literal(text, strict).map_err(|why| diagnostics.error("FLM0204", Some(span), format!("{}: {why}", declared.name)))
-}
-
-/// Checks a whole section by its declaration alone, for plugins that no type of ours reads.
-pub fn check(element: &Element, section: &'static Section, diagnostics: &Diagnostics) {
-    element.declare(section);
-    // Faults are in the diagnostics; the values are of no use here and below.
-    let _ = section.check_sections(element, diagnostics);
-    for declared in section.params {
-        check_param(element, declared, diagnostics);
-    }
-    for sub in section.sections {
-        for child in element.sections(sub.name) {
-            match sub.section {
-                Some(section) => check(child, section, diagnostics),
-                None => child.pass_over(),
-            }
-        }
-    }
-}
-
-fn check_param(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) {
-    match declared.kind {
-        Kind::String => check_type::<String>(element, declared, diagnostics),
-        Kind::Integer => check_type::<i64>(element, declared, diagnostics),
-        Kind::Float => check_type::<f64>(element, declared, diagnostics),
-        Kind::Size => check_type::<Size>(element, declared, diagnostics),
-        Kind::Time => check_type::<Seconds>(element, declared, diagnostics),
-        Kind::Bool => check_type::<bool>(element, declared, diagnostics),
-        Kind::Regexp => check_type::<Regex>(element, declared, diagnostics),
-        Kind::Hash => check_type::<Map>(element, declared, diagnostics),
-        Kind::Array => check_type::<Vec<Json>>(element, declared, diagnostics),
-        Kind::Accessor => check_type::<Accessor>(element, declared, diagnostics),
-        Kind::Enum(words) => {
-            let Ok(Some(word)) = read_param::<Option<String>>(element, declared, diagnostics) else { return };
-            if !words.contains(&word.as_str()) {
-                let span = element.param(declared.name).map_or(element.span, |param| param.value_span);
-                let message = format!("{}: valid options are {} but got {word}", declared.name, words.join(","));
-                diagnostics.error("FLM0204", Some(span), message);
-            }
-        }
-    }
-}
-
-fn check_type<T: FromLiteral>(element: &Element, declared: &'static Declared, diagnostics: &Diagnostics) {
-    let _ = if declared.required || declared.default.is_some() {
-        read_param::<T>(element, declared, diagnostics).map(drop)
-    } else {
-        read_param::<Option<T>>(element, declared, diagnostics).map(drop)
-    };
-}
-
-/// Whether a value is the default, or as good as none.
-fn says_nothing(declared: &Declared, default: Option<&str>, text: &str) -> bool {
-    let bool_of = |text: &str| bool::from_literal(text, true).ok();
-    match declared.kind {
-        _ if default == Some(text) => true,
-        Kind::Bool => bool_of(text).is_some_and(|value| !value && default.is_none_or(|default| bool_of(default) == Some(value))),
-        Kind::Hash => text == "{}",
-        Kind::Array => text == "[]",
-        _ => false,
-    }
-}
-
-/// Says whether it is old or does nothing.
-fn say_what_it_is(element: &Element, declared: &Declared, span: super::Span, diagnostics: &Diagnostics) -> Result<(), Refused> {
-    if let Some(instead) = declared.deprecated {
-        diagnostics.warn("FLM0205", Some(span), format!("'{}' parameter is deprecated: {instead}", declared.name));
-    }
-    if let Some(why) = declared.idle {
-        diagnostics.note("FLM0303", Some(span), format!("'{}' has no effect: {why}", declared.name));
-    }
-    if let Some(instead) = declared.obsoleted {
-        let message = format!("'{}' parameter is already removed: {instead}{}", declared.name, element.place());
-        return Err(diagnostics.error("FLM0206", Some(span), message));
-    }
-    Ok(())
 }
 
 /// Declares a section's parameters: a struct, `SECTION` (the declaration as data) and `read(element, diagnostics)`.
@@ -388,7 +258,7 @@ macro_rules! choice {
             fn from_literal(text: &str, _strict: bool) -> Result<Self, String> {
                 match text {
                     $( $word => Ok($name::$variant), )*
-                    other => Err(format!("valid options are {} but got {other}", [$($word),*].join(","))),
+                    other => Err($crate::config::none_of(&[$($word),*], other)),
                 }
             }
         }
