@@ -7,6 +7,7 @@ use super::RegexError;
 use super::ast::{Assert, Class, Greed, Item, Named, Node, Posix};
 use super::check;
 use super::class;
+use super::gate;
 use super::syntax::Syntax;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use std::fmt::Write;
@@ -155,6 +156,23 @@ impl Emitter<'_> {
     }
 
     fn alternatives(&mut self, nodes: &[Node]) -> Result<(), RegexError> {
+        // What looks behind takes alternatives at its top only.
+        if let Some(beginnings) = gate::beginnings(nodes).filter(|_| self.looks == 0) {
+            self.grouped("(?=", |this| {
+                for (at, beginning) in beginnings.iter().enumerate() {
+                    if at > 0 {
+                        this.out.push('|');
+                    }
+                    beginning.iter().try_for_each(|node| this.node(node))?;
+                }
+                Ok(())
+            })?;
+            return self.grouped("(?:", |this| this.branches(nodes));
+        }
+        self.branches(nodes)
+    }
+
+    fn branches(&mut self, nodes: &[Node]) -> Result<(), RegexError> {
         for (at, node) in nodes.iter().enumerate() {
             if at > 0 {
                 self.out.push('|');

@@ -12,6 +12,7 @@ mod doubts;
 mod emit;
 mod engine;
 mod escape;
+mod gate;
 mod literal;
 mod pieces;
 mod searches;

@@ -177,3 +177,38 @@ fn the_work_of_a_match_is_bounded() {
         assert!(took_ms < 50, "{source} took {took_ms} ms and gave {matched:?}");
     }
 }
+
+#[test]
+fn a_look_at_how_branches_begin_changes_nothing() {
+    let pool = [
+        "(?:[0-9a-f]{1,3}:){2}z?",
+        "(?:[0-9a-f]{1,3}:)+",
+        "((?:[0-9a-f]{1,3}):){1,2}(?<n>y)",
+        "[0-9a-f]{1,3}:x",
+        ":(?::[0-9a-f])*",
+        "::a",
+        "(?>[0-9a-f]++:)b",
+        "a{2}b?",
+        "(?:a|b)c",
+        "(?i:s)s:",
+        "a?:",
+        r"\b1:",
+    ];
+    let texts =
+        ["1:2:z", "x ab:y", ":::1", "zz1:x::a", "aab", "ff:ff:y", "aaaa:b", "ac", "ß: Ss: ss:", "é1:", "1", ":", "", "abcd:1:1:1:1"];
+    let mut gated = 0;
+    for at in 0..pool.len() {
+        for step in 1..pool.len() {
+            let branches: Vec<&str> = (0..4).map(|nth| pool[(at + nth * step) % pool.len()]).collect();
+            let plain = branches.join("|");
+            let open = branches.iter().map(|branch| format!("(?:|\\b\\B){branch}")).collect::<Vec<_>>().join("|");
+            gated += usize::from(emit::emit(&syntax::parse(&plain, Flags::default()).unwrap(), true).unwrap().pattern.contains("(?="));
+            for text in texts {
+                for (one, other) in [(plain.clone(), open.clone()), (format!("(?:{plain})$"), format!("(?:{open})$"))] {
+                    assert_eq!(whole(&one, text), whole(&other, text), "{one} in {text:?}");
+                }
+            }
+        }
+    }
+    assert!(gated >= 10, "{gated}");
+}
