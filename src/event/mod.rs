@@ -27,7 +27,7 @@ mod value;
 mod zone;
 
 pub use accessor::Accessor;
-pub use batch::{Batch, Event};
+pub use batch::{Batch, Event, PART_EVENTS};
 pub use clock::Clock;
 pub use intern::intern;
 pub use receipt::{Answer, Claim, Receipt};

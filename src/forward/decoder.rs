@@ -2,6 +2,7 @@
 //!
 //! The caller reads, asks for [`Decoder::next`] until it wants more bytes, and emits each batch that it is told of. There is no I/O here.
 
+use super::collected::Collected;
 use super::complaints::{Complaints, shown};
 use super::entries::{Origin, admit};
 use super::inflate::{Compression, inflate};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// Values that are no messages before the connection is given up: a port scanner's text is one such value a byte.
 const MAX_STRAYS: u32 = 16;
+
+/// Marks that a silent connection keeps room for.
+const KEPT_MARKS: usize = 16;
 
 /// What is to be done next.
 #[derive(Debug)]
@@ -43,29 +47,6 @@ enum Outcome {
     Emit,
 }
 
-/// The events of messages with one event each, as entries of a batch.
-#[derive(Debug, Default)]
-struct Collected {
-    entries: Vec<u8>,
-    count: usize,
-    /// The tag as it was sent.
-    sent_tag: Vec<u8>,
-    /// Whether some have to be looked at before they can go on.
-    is_odd: bool,
-    /// What the messages are called, one after another, and where each name ends; nothing as long as none has a name.
-    chunks: Vec<u8>,
-    chunk_ends: Vec<u32>,
-}
-
-impl Collected {
-    /// Notes the name of the last message.
-    fn name(&mut self, chunk: &[u8]) {
-        self.chunk_ends.resize(self.count - 1, self.chunks.len() as u32);
-        self.chunks.extend_from_slice(chunk);
-        self.chunk_ends.push(self.chunks.len() as u32);
-    }
-}
-
 /// The state of one connection between reads.
 #[derive(Debug)]
 pub struct Decoder {
@@ -78,6 +59,8 @@ pub struct Decoder {
     work: Work,
     collected: Collected,
     inflated: Vec<u8>,
+    /// Where the parts of the batch begin.
+    marks: Vec<usize>,
     /// What the message to be emitted is called.
     chunk: Vec<u8>,
     acks: Vec<u8>,
@@ -100,6 +83,7 @@ impl Decoder {
             work: Work::Nothing,
             collected: Collected::default(),
             inflated: Vec::new(),
+            marks: Vec::new(),
             chunk: Vec::new(),
             acks: Vec::new(),
             confirmed: 0,
@@ -145,7 +129,7 @@ impl Decoder {
 
     /// The events that [`Next::Emit`] spoke of; there may be none left of them.
     pub fn batch<'a>(&'a mut self, input: &'a [u8], scope: &Scope<'a>) -> Result<Batch<'a>, Fault> {
-        let Decoder { work, rules, complaints, stream, inflated, collected, tag, chunk, .. } = self;
+        let Decoder { work, rules, complaints, stream, inflated, collected, tag, chunk, marks, .. } = self;
         if !collected.chunks.is_empty() {
             collected.chunk_ends.resize(collected.count, collected.chunks.len() as u32);
         }
@@ -154,9 +138,9 @@ impl Decoder {
             Work::Nothing => (&[] as &[u8], Origin::Packed),
             Work::Collected if !collected.chunks.is_empty() && !collected.is_odd => {
                 scope.name(Sent::Each { chunks: &collected.chunks, ends: &collected.chunk_ends });
-                return Ok(Batch::packed(&collected.entries, collected.count).coalesced());
+                return Ok(collected.batch());
             }
-            Work::Collected if !collected.is_odd => return Ok(Batch::packed(&collected.entries, collected.count).coalesced()),
+            Work::Collected if !collected.is_odd => return Ok(collected.batch()),
             Work::Collected => (collected.entries.as_slice(), Origin::Listed),
             Work::List(place) => (stream.bytes(input, place), Origin::Listed),
             Work::Packed(place, Compression::None) => (stream.bytes(input, place), Origin::Packed),
@@ -165,7 +149,7 @@ impl Decoder {
                 (inflated.as_slice(), Origin::Packed)
             }
         };
-        let admitted = admit(scope, run, origin).map_err(Fault::Msgpack)?;
+        let admitted = admit(scope, run, origin, marks).map_err(Fault::Msgpack)?;
         let tag = tag.as_deref().unwrap_or_default();
         match admitted.skipped {
             0 => {}
@@ -181,7 +165,7 @@ impl Decoder {
         } else if !is_collected && !chunk.is_empty() {
             scope.name(Sent::Whole { chunk, body: run });
         }
-        let batch = Batch::packed(admitted.bytes, admitted.count);
+        let batch = Batch::packed(admitted.bytes, admitted.count).marked(marks);
         Ok(if is_collected { batch.coalesced() } else { batch })
     }
 
@@ -189,11 +173,7 @@ impl Decoder {
     pub fn emitted(&mut self, taken: bool) {
         self.work = Work::Nothing;
         self.tag = None;
-        self.collected.entries.clear();
-        self.collected.count = 0;
-        self.collected.is_odd = false;
-        self.collected.chunks.clear();
-        self.collected.chunk_ends.clear();
+        self.collected.clear();
         self.chunk.clear();
         if taken {
             self.confirmed = self.acks.len();
@@ -255,6 +235,10 @@ impl Decoder {
         for buffer in [&mut self.collected.entries, &mut self.inflated, &mut self.acks] {
             spare::give(std::mem::take(buffer));
         }
+        for marks in [&mut self.collected.marks, &mut self.marks] {
+            marks.clear();
+            marks.shrink_to(KEPT_MARKS);
+        }
     }
 
     /// Handles messages until something has to be emitted (true) or bytes are wanted (false).
@@ -290,9 +274,8 @@ impl Decoder {
             if !self.is_collectable(quick.tag) {
                 return false;
             }
-            self.collected.entries.push(0x92);
+            self.collected.begin();
             self.collected.entries.extend_from_slice(quick.event);
-            self.collected.count += 1;
             if let Some(chunk) = self.note_ack(quick.options) {
                 self.collected.name(chunk);
             }
@@ -357,10 +340,9 @@ impl Decoder {
         if !self.is_collectable(tag) {
             return Outcome::Later;
         }
-        self.collected.entries.push(0x92);
+        self.collected.begin();
         self.collected.entries.extend_from_slice(time);
         self.collected.entries.extend_from_slice(record);
-        self.collected.count += 1;
         self.collected.is_odd = true;
         if let Some(chunk) = self.note_ack(options) {
             self.collected.name(chunk);

@@ -1,6 +1,6 @@
 //! Entries on their way into a batch: as they are where that will do, otherwise written anew without those that are no events.
 
-use crate::event::msgpack::{Entry, Invalid, TimeForm, check_entries, normalize_entries, skip};
+use crate::event::msgpack::{Entry, Invalid, TimeForm, check_entries_noting, normalize_entries, skip};
 use crate::event::{EventTime, Scope};
 use bumpalo::collections::Vec as BumpVec;
 
@@ -29,15 +29,19 @@ pub struct Admitted<'a> {
 }
 
 /// Checks a run of entries. Fails where it holds something that is no msgpack; an incomplete last entry is left out, as Fluentd does.
-pub fn admit<'a>(scope: &Scope<'a>, run: &'a [u8], origin: Origin) -> Result<Admitted<'a>, Invalid> {
-    match check_entries(run) {
+/// `marks` are for [`Batch::marked`](crate::event::Batch::marked) then.
+pub fn admit<'a>(scope: &Scope<'a>, run: &'a [u8], origin: Origin, marks: &mut Vec<usize>) -> Result<Admitted<'a>, Invalid> {
+    match check_entries_noting(run, marks) {
         Ok(checked) if checked.canonical && (origin == Origin::Packed || !checked.zero_time) => {
             Ok(Admitted { bytes: run, count: checked.count, ..Admitted::default() })
         }
-        Ok(_) => rewrite(scope, run, origin),
+        Ok(_) => {
+            marks.clear();
+            rewrite(scope, run, origin)
+        }
         Err(Invalid::Truncated) => {
             let whole = whole_part(run)?;
-            let admitted = admit(scope, &run[..whole], origin)?;
+            let admitted = admit(scope, &run[..whole], origin, marks)?;
             Ok(Admitted { tail: run.len() - whole, ..admitted })
         }
         Err(invalid) => Err(invalid),
@@ -98,7 +102,7 @@ mod tests {
 
     fn admitted(run: &[u8], origin: Origin) -> Found {
         let scratch = Scratch::take();
-        admit(&scratch.scope(), run, origin)
+        admit(&scratch.scope(), run, origin, &mut Vec::new())
             .map(|found| (found.bytes.to_vec(), found.count, found.skipped, found.first_skipped.to_vec(), found.tail))
     }
 

@@ -3,6 +3,7 @@
 //! Only this room knows the wire. It decodes no records: events stay packed, and only their shape is checked.
 
 mod ack;
+mod collected;
 mod complaints;
 mod decoder;
 mod entries;

@@ -7,8 +7,7 @@ mod packed;
 
 use super::aides::{self, Aides};
 use super::router::Step;
-use crate::event::msgpack::Reader;
-use crate::event::{Batch, Event, Origin, Rejected, Scope, Tag};
+use crate::event::{Batch, Event, Origin, PART_EVENTS, Rejected, Scope, Tag};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fewer events are done before another thread has woken up.
 const MIN_EVENTS: usize = 256;
-/// Events of a part: enough that taking the next one costs nothing, few enough that no thread waits long for another's last one.
-const PART_EVENTS: usize = 64;
 
 /// What was rejected in one step.
 type Rejections<'a> = Vec<(Rejected<'a>, Option<Origin<'a>>)>;
@@ -52,37 +49,17 @@ pub(super) fn filter<'a>(
     if steps.is_empty() || !(is_big || ends_packed && batch.len() > PART_EVENTS) || !steps.iter().all(|step| step.filter.is_stateless()) {
         return None;
     }
-    let entries = batch.as_packed()?;
+    let parts = batch.parts()?;
     // In a part there are none: a batch is shared out once.
     let help = aides::all().filter(|_| is_big).map(|aides| (aides, scope.aides(aides.count()))).filter(|(_, arenas)| !arenas.is_empty());
     if ends_packed {
-        return Some(packed::filter(steps, scope, tag, batch, &parts(entries, PART_EVENTS), help));
+        return Some(packed::filter(steps, scope, tag, batch, &parts, help));
     }
     let (aides, arenas) = help?;
-    let parts = parts(entries, PART_EVENTS);
     let mut done = filter_parts(aides, arenas, &parts, steps, scope, tag, batch.is_coalesced());
     done.sort_unstable_by_key(|part| part.number);
     assert_eq!(done.len(), parts.len(), "a thread that helped with a batch has failed");
     Some(join(done, steps.len(), scope, batch))
-}
-
-/// Runs of entries with how many they are.
-fn parts(entries: &[u8], events: usize) -> Vec<(&[u8], usize)> {
-    let mut parts = Vec::new();
-    let mut reader = Reader::new(entries);
-    while !reader.is_at_end() {
-        let start = reader.position();
-        let mut count = 0;
-        // The caller of `Batch::packed` has checked the entries.
-        while count < events && !reader.is_at_end() && reader.skip().is_ok() {
-            count += 1;
-        }
-        if count == 0 {
-            break;
-        }
-        parts.push((&entries[start..reader.position()], count));
-    }
-    parts
 }
 
 fn filter_parts<'a>(

@@ -4,8 +4,8 @@
 //! too, are texts without repetition. (Maps with other keys are canonical only after [`normalize_entries`] has removed repetitions.)
 
 use super::{Head, Invalid, MAX_DEPTH, Reader, read_record, write_array_head, write_record, write_time};
-use crate::event::EventTime;
 use crate::event::keys::{EMPTY_SLOTS, Keys, all_differ, wants_table};
+use crate::event::{EventTime, PART_EVENTS};
 use bumpalo::Bump;
 
 /// What came of [`check_entries`].
@@ -94,10 +94,19 @@ pub fn event_time(body: &[u8]) -> Option<EventTime> {
 
 /// Walks over a run of values and says whether all are canonical entries. An error says that the bytes are no run of msgpack values.
 pub fn check_entries(bytes: &[u8]) -> Result<Checked, Invalid> {
+    check_entries_noting(bytes, &mut Vec::new())
+}
+
+/// The same, and notes where each run of [`PART_EVENTS`] values begins.
+pub fn check_entries_noting(bytes: &[u8], marks: &mut Vec<usize>) -> Result<Checked, Invalid> {
+    marks.clear();
     let mut reader = Reader::new(bytes);
     let mut checked = Checked { count: 0, canonical: true, zero_time: false };
     while !reader.is_at_end() {
         let start = reader.position();
+        if checked.count.is_multiple_of(PART_EVENTS) {
+            marks.push(start);
+        }
         match check_entry(&mut reader) {
             Ok(zero) => checked.zero_time |= zero,
             Err(Invalid::Type) => {

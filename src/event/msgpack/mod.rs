@@ -13,7 +13,7 @@ pub use encode::{
     write_array_head, write_bin, write_bool, write_entry, write_float, write_int, write_map_head, write_nil, write_record, write_str,
     write_time, write_uint, write_value,
 };
-pub use entries::{Checked, Entries, Entry, TimeForm, check_entries, check_event, event_time, normalize_entries};
+pub use entries::{Checked, Entries, Entry, TimeForm, check_entries, check_entries_noting, check_event, event_time, normalize_entries};
 pub use reader::{Head, Reader};
 pub use skip::{Skipper, Step, skip};
 
