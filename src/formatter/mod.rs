@@ -15,7 +15,8 @@ pub mod tsv;
 pub use inject::Inject;
 
 use crate::config::{Element, Refused};
-use crate::event::{Event, Scope, Tag};
+use crate::event::msgpack::{Invalid, Reader};
+use crate::event::{Event, EventTime, Scope, Tag};
 use crate::plugin::known::{KnownPlugins, type_span};
 use crate::plugin::{Context, Plugin};
 
@@ -32,6 +33,16 @@ pub struct FormatError {
 pub trait Formatter: Send + Sync {
     /// Appends one event to `out`; nothing is appended where it fails.
     fn format<'a>(&self, scope: &Scope<'a>, tag: &Tag, event: &Event<'a>, out: &mut Vec<u8>) -> Result<(), FormatError>;
+    /// The same for events that are packed, where it needs no record to write one.
+    fn packed(&self) -> Option<&dyn PackedFormatter> {
+        None
+    }
+}
+
+/// Writes packed events as bytes; what it writes is what [`Formatter::format`] does.
+pub trait PackedFormatter: Send + Sync {
+    /// Appends one event, whose record is at the cursor, to `out`. Where it fails, what was appended means nothing.
+    fn format_packed(&self, tag: &Tag, time: EventTime, record: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Invalid>;
 }
 
 /// The formatters that are known and not run.

@@ -4,6 +4,7 @@ use super::{BufferedOutput, Output, SyncOutput, WriteError};
 use crate::buffer::{Chunk, Defaults};
 use crate::config::{Element, Refused};
 use crate::console::Pipe;
+use crate::event::msgpack::Reader;
 use crate::event::{Batch, Event, Scope, Tag};
 use crate::formatter::{FormatError, Formatter, Inject, build_formatter, inject};
 use crate::metrics::Queue;
@@ -55,10 +56,32 @@ impl Stdout {
             None => event,
         };
         self.formatter.format(scope, tag, event, out)?;
-        if out.last() != Some(&b'\n') {
-            out.push(b'\n');
-        }
+        end_line(out);
         Ok(())
+    }
+
+    /// Appends the lines of packed events without unpacking them; whether that can be done.
+    fn packed_lines(&self, tag: &Tag, batch: &Batch<'_>, out: &mut Vec<u8>) -> bool {
+        let Some((entries, formatter)) = batch.as_packed().zip(self.formatter.packed()).filter(|_| self.inject.is_none()) else {
+            return false;
+        };
+        let start = out.len();
+        let mut reader = Reader::new(entries);
+        while !reader.is_at_end() {
+            let line = reader.entry_time().and_then(|time| formatter.format_packed(tag, time, &mut reader, out));
+            if line.is_err() {
+                out.truncate(start);
+                return false;
+            }
+            end_line(out);
+        }
+        true
+    }
+}
+
+fn end_line(out: &mut Vec<u8>) {
+    if out.last() != Some(&b'\n') {
+        out.push(b'\n');
     }
 }
 
@@ -67,7 +90,8 @@ impl SyncOutput for Stdout {
         // Taken out of its cell: an output that formats may log, and a log line may be printed by this thread.
         let mut lines = LINES.take();
         let mut failed = None;
-        for event in batch.events(scope) {
+        let is_written = self.packed_lines(tag, batch, &mut lines);
+        for event in if is_written { &[] } else { batch.events(scope) } {
             let start = lines.len();
             if let Err(error) = self.line(scope, tag, event, &mut lines) {
                 lines.truncate(start);
