@@ -1,20 +1,19 @@
 //! The contract between rooms: rows of the plugin tables, what constructors get, and the only way out of an input.
 
 pub mod known;
+mod limit;
 
 pub use crate::config::Compat;
 use crate::config::{Diagnostics, Element, Refused, Section, Span, System};
 use crate::event::{Batch, Scope, Tag};
 use crate::log::PluginLog;
 use crate::metrics::{InputCounters, Overview};
+pub use limit::Limit;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
 
 /// A boxed future that threads can pass on.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -168,19 +167,38 @@ impl Emitter {
 
     /// Waits until everything that this tag can reach has room, then gives the permit to emit.
     pub async fn reserve(&self, tag: &Tag) -> Permit {
+        self.reserve_where(tag, Limit::is_free).await
+    }
+
+    /// As [`Emitter::reserve`], for events that are read already: they do not pause where it is only crowded.
+    pub async fn reserve_for_read(&self, tag: &Tag) -> Permit {
+        self.reserve_where(tag, |limit| !limit.is_full()).await
+    }
+
+    /// Whether [`Emitter::reserve`] would not wait.
+    pub fn has_room(&self, tag: &Tag) -> bool {
+        self.limits(self.route().as_deref(), tag).iter().all(|limit| limit.is_free())
+    }
+
+    fn limits(&self, route: Option<&dyn Route>, tag: &Tag) -> Vec<Arc<Limit>> {
+        let mut limits = Vec::new();
+        if let Some(route) = route {
+            route.limits(Some(tag), &mut limits);
+        }
+        limits
+    }
+
+    async fn reserve_where(&self, tag: &Tag, has_room: fn(&Limit) -> bool) -> Permit {
         loop {
             let changed = self.way.changed.notified();
             let route = self.route();
-            let mut limits = Vec::new();
-            if let Some(route) = &route {
-                route.limits(Some(tag), &mut limits);
-            }
-            if limits.iter().all(|limit| limit.is_free()) {
+            let limits = self.limits(route.as_deref(), tag);
+            if limits.iter().all(|limit| has_room(limit)) {
                 return self.permit(route);
             }
             let room = async {
                 for limit in &limits {
-                    limit.wait_for_room().await;
+                    limit.wait_until(has_room).await;
                 }
             };
             tokio::select! {
@@ -242,112 +260,6 @@ impl Permit {
         match &self.route {
             Some(route) => route.emit(scope, tag, batch),
             None => Err(EmitError { class: "RuntimeError", message: "the pipeline is stopped".to_owned(), settled: false }),
-        }
-    }
-}
-
-/// Bytes in use against a maximum. Those who fill it check before they read more; one batch may overshoot.
-#[derive(Debug)]
-pub struct Limit {
-    used: AtomicU64,
-    max: AtomicU64,
-    is_crowded: AtomicBool,
-    freed: Notify,
-    /// What these bytes count against as well.
-    within: Option<Arc<Limit>>,
-}
-
-/// How long those who fill a [`Limit`] pause where more waits than is being taken away: long enough that what works at the other end gets
-/// the processor, and short enough that what a slow server does not take still comes in, up to the maximum.
-const CROWDED_WAIT: Duration = Duration::from_millis(100);
-
-impl Limit {
-    /// A limit of `max` bytes.
-    pub fn new(max: u64) -> Limit {
-        Limit { used: AtomicU64::new(0), max: AtomicU64::new(max), is_crowded: AtomicBool::new(false), freed: Notify::new(), within: None }
-    }
-
-    /// A limit of `max` bytes whose bytes count against another one too: there is room where both have some.
-    pub fn within(max: u64, outer: &Arc<Limit>) -> Limit {
-        Limit { within: Some(Arc::clone(outer)), ..Limit::new(max) }
-    }
-
-    /// Bytes in use.
-    pub fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// The maximum in bytes.
-    pub fn max(&self) -> u64 {
-        self.max.load(Ordering::Relaxed)
-    }
-
-    /// Changes the maximum.
-    pub fn set_max(&self, max: u64) {
-        self.max.store(max, Ordering::Relaxed);
-        self.freed.notify_waiters();
-    }
-
-    /// Whether there is no room.
-    pub fn is_full(&self) -> bool {
-        self.used() >= self.max() || self.within.as_ref().is_some_and(|outer| outer.is_full())
-    }
-
-    /// Whether nobody has to wait at all.
-    fn is_free(&self) -> bool {
-        !self.is_full() && !self.is_crowded.load(Ordering::Relaxed)
-    }
-
-    /// Counts bytes in.
-    pub fn take(&self, bytes: u64) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-        self.within.iter().for_each(|outer| outer.take(bytes));
-    }
-
-    /// Counts bytes out and wakes those who wait for room.
-    pub fn give_back(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-        self.freed.notify_waiters();
-        self.within.iter().for_each(|outer| outer.give_back(bytes));
-    }
-
-    /// Says whether more waits at the other end than is being taken away: then those who wait for room pause even where there is some.
-    pub fn set_crowded(&self, is_crowded: bool) {
-        self.is_crowded.store(is_crowded, Ordering::Relaxed);
-    }
-
-    /// Waits until there is room; where it is crowded, for a moment in any case.
-    pub async fn wait_for_room(&self) {
-        if self.is_crowded.load(Ordering::Relaxed) {
-            let _ = timeout(CROWDED_WAIT, self.wait_while_crowded()).await;
-        }
-        loop {
-            let freed = self.freed.notified();
-            let Some(outer) = &self.within else {
-                if !self.is_full() {
-                    return;
-                }
-                freed.await;
-                continue;
-            };
-            let outer_freed = outer.freed.notified();
-            if !self.is_full() {
-                return;
-            }
-            tokio::select! {
-                () = freed => {}
-                () = outer_freed => {}
-            }
-        }
-    }
-
-    async fn wait_while_crowded(&self) {
-        loop {
-            let freed = self.freed.notified();
-            if !self.is_crowded.load(Ordering::Relaxed) {
-                return;
-            }
-            freed.await;
         }
     }
 }

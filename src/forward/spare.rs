@@ -13,16 +13,17 @@ thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer with room for one read at least.
+/// An empty buffer with room for one read at least: the largest there is, as what comes next is most likely as long as what came last.
 pub fn take() -> Vec<u8> {
-    let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    buffer.reserve(READ_BYTES);
-    buffer
+    SPARE.with_borrow_mut(|spare| {
+        let largest = (0..spare.len()).max_by_key(|&at| spare[at].capacity());
+        largest.map_or_else(|| Vec::with_capacity(READ_BYTES), |at| spare.swap_remove(at))
+    })
 }
 
 /// Gives a buffer back, whatever it holds.
 pub fn give(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > KEPT_BYTES {
+    if !(READ_BYTES..=KEPT_BYTES).contains(&buffer.capacity()) {
         return;
     }
     buffer.clear();
@@ -38,13 +39,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_a_few_and_no_giants() {
+    fn keeps_a_few_the_largest_first_and_neither_dwarfs_nor_giants() {
         (0..2 * KEPT).for_each(|_| give(Vec::with_capacity(10)));
-        give(Vec::new());
-        assert_eq!(SPARE.with_borrow(Vec::len), KEPT);
-        let taken = take();
-        assert!(taken.is_empty() && taken.capacity() >= READ_BYTES);
         give(Vec::with_capacity(KEPT_BYTES + 1));
-        assert_eq!(SPARE.with_borrow(Vec::len), KEPT - 1);
+        assert_eq!(SPARE.with_borrow(Vec::len), 0);
+        (0..2 * KEPT).for_each(|at| give(Vec::with_capacity(READ_BYTES * (1 + at % 3))));
+        assert_eq!(SPARE.with_borrow(Vec::len), KEPT);
+        for capacity in [3, 2, 1, 1, 1] {
+            let taken = take();
+            assert_eq!((taken.len(), taken.capacity()), (0, READ_BYTES * capacity));
+        }
     }
 }

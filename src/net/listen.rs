@@ -1,24 +1,18 @@
 //! Sockets that wait for peers: bound before anything slow is started, one acceptor each, connections handed to the least loaded loop.
 
-use super::{Loops, resolve_now};
+use super::{Loops, Stream, resolve_now};
 use anyhow::{Context, Result, bail};
-use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// Connections that wait to be accepted where the configuration does not say; as many as many kernels allow.
 const DEFAULT_BACKLOG: u32 = 1024;
@@ -234,63 +228,6 @@ impl Peer {
     /// The port; 0 for none.
     pub fn port(&self) -> u16 {
         self.0.map_or(0, |address| address.port())
-    }
-}
-
-/// A connection of either kind.
-#[derive(Debug)]
-pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A unix socket.
-    Unix(UnixStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// The same connection after a handshake as a TLS server; anything but plain TCP is an error.
-    pub async fn accept_tls(self, config: Arc<ServerConfig>) -> io::Result<Stream> {
-        match self {
-            Stream::Tcp(stream) => TlsAcceptor::from(config).accept(stream).await.map(|stream| Stream::Tls(Box::new(stream))),
-            Stream::Unix(_) | Stream::Tls(_) => Err(io::Error::other("TLS is for plain TCP connections")),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut TaskContext<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, into),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(context, into),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, into),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
-        }
     }
 }
 

@@ -8,9 +8,11 @@ mod network;
 pub mod proxy;
 pub mod query;
 mod resolve;
+mod stream;
 pub mod tls;
 
-pub use listen::{Listener, Peer, SocketOptions, Stream, bind_udp};
+pub use listen::{Listener, Peer, SocketOptions, bind_udp};
 pub use loops::Loops;
 pub use network::Network;
 pub use resolve::{name_of, resolve, resolve_anew, resolve_now};
+pub use stream::Stream;

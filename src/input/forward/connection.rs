@@ -159,6 +159,7 @@ pub(in crate::input) async fn serve(stream: Stream, peer: Peer, mut shared: Shar
             wants_acks: false,
             has_unread: false,
             is_last: false,
+            last_tag: None,
             rest: Vec::new(),
             held: None,
             memory: Held::default(),
@@ -215,6 +216,8 @@ struct Connection {
     has_unread: bool,
     /// The end came while there was no room: nothing more is read.
     is_last: bool,
+    /// The tag of what came last, which is most likely that of what comes next.
+    last_tag: Option<Tag>,
     /// The beginning of a message, where that is small.
     rest: Vec<u8>,
     /// The buffer itself, where the beginning is not small.
@@ -326,6 +329,7 @@ impl Connection {
                     let result = self.emit(input, &tag, permit.as_ref());
                     self.decoder.emitted(result.is_ok());
                     self.owe(result?);
+                    self.last_tag = Some(tag);
                     self.wants_acks |= !self.decoder.acks().is_empty() || !self.owed.is_empty();
                 }
             }
@@ -345,7 +349,7 @@ impl Connection {
             let Shared { current, stop } = &mut self.shared;
             tokio::select! {
                 biased;
-                permit = self.setup.emitter.reserve(tag) => return Ok(Some(permit)),
+                permit = self.setup.emitter.reserve_for_read(tag) => return Ok(Some(permit)),
                 () = stop.wait() => {
                     self.is_last = true;
                     return Ok(None);

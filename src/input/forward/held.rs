@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 /// below what the process may take beside its buffers.
 const SHARED_BYTES: usize = 24 << 20;
 /// A connection that holds no more than this may always go on.
-const FAIR_BYTES: usize = 1 << 20;
+pub const FAIR_BYTES: usize = 1 << 20;
 /// How long a turn may be waited for, and may take.
 const TURN_WAIT: Duration = Duration::from_secs(60);
 

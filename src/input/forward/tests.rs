@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -259,6 +259,31 @@ fn a_blocked_route_stops_its_own_connection_only() {
     assert_eq!(running.events(1).len(), 1);
     running.collector.limit.give_back(1);
     assert_eq!(read_up_to(&mut blocked, 7), ack("b"));
+}
+
+#[test]
+fn nothing_is_read_that_there_is_no_room_for_and_peers_that_are_gone_are_noticed() {
+    let running = Running::forward("");
+    let (mut blocked, mut gone) = (running.connect(), running.connect());
+    for (stream, name) in [(&mut blocked, "b"), (&mut gone, "g")] {
+        stream.write_all(&message("blocked", name)).unwrap();
+        assert_eq!(read_up_to(stream, 7), ack(name));
+    }
+    running.collector.limit.take(1);
+    // Much more than the sockets hold: it is not taken into memory instead.
+    let mut sender = blocked.try_clone().unwrap();
+    let sent = std::thread::spawn(move || {
+        let many = message("blocked", "").repeat(1_000_000);
+        sender.write_all(&many).unwrap();
+        sender.write_all(&message("blocked", "last")).unwrap();
+    });
+    gone.shutdown(Shutdown::Write).unwrap();
+    assert!(read_up_to(&mut gone, 1).is_empty());
+    assert!(!sent.is_finished());
+    assert_eq!(running.events(2).len(), 2);
+    running.collector.limit.give_back(1);
+    assert_eq!(read_up_to(&mut blocked, 10), ack("last"));
+    sent.join().unwrap();
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! Bytes of a connection: waiting for them, and keeping the beginning of a message until the rest comes.
 
-use super::super::held::TooMuch;
-use super::{Connection, End, HALF_MESSAGE_WAIT, LAST_BYTES_WAIT, SMALL_REST_BYTES, Waited};
+use super::super::held::{FAIR_BYTES, TooMuch};
+use super::{Connection, End, HALF_MESSAGE_WAIT, LAST_BYTES_WAIT, SMALL_REST_BYTES, Shared, Waited};
+use crate::event::Tag;
 use crate::forward::spare;
 use crate::net::Stream;
+use crate::plugin::Emitter;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout};
+
+/// No less room is left than this for a read of which nothing is known.
+const LEAST_READ_BYTES: usize = 4 << 10;
 
 impl Connection {
     /// Waits for bytes, unless too many acks are owed, and for what becomes of those.
@@ -21,33 +27,59 @@ impl Connection {
         if last_call.is_none() && self.memory.is_large() {
             self.grow().await?;
         }
-        let is_inside = self.decoder.is_inside();
-        let mut stop = self.shared.stop.clone();
-        let may_read = !self.owed.is_full();
-        let read = read(&mut self.stream, &mut self.held, &mut self.rest);
-        let result = match last_call {
-            Some(end) if Instant::now() > end => return Ok(Waited::End),
-            Some(_) => timeout(LAST_BYTES_WAIT, read).await.ok(),
-            None => {
-                let read = async {
-                    match is_inside {
-                        true => timeout(HALF_MESSAGE_WAIT, read).await.ok(),
-                        false => Some(read.await),
+        loop {
+            let is_inside = self.decoder.is_inside();
+            let mut stop = self.shared.stop.clone();
+            let may_read = !self.owed.is_full();
+            let wanted = if is_inside { self.decoder.begun_len() } else { 0 };
+            let room = self.last_tag.as_ref().filter(|_| last_call.is_none()).map(|tag| (&self.setup.emitter, tag));
+            let read = read(&mut self.stream, &mut self.held, &mut self.rest, wanted, room);
+            let result = match last_call {
+                Some(end) if Instant::now() > end => return Ok(Waited::End),
+                Some(_) => timeout(LAST_BYTES_WAIT, read).await.ok(),
+                None => {
+                    let read = async {
+                        match is_inside {
+                            true => timeout(HALF_MESSAGE_WAIT, read).await.ok(),
+                            false => Some(read.await),
+                        }
+                    };
+                    tokio::select! {
+                        biased;
+                        () = self.owed.changed() => return Ok(Waited::Acks),
+                        result = read, if may_read => result,
+                        // The caller looks at the stop again and comes back for what is there already.
+                        () = stop.wait() => return Ok(Waited::Input(self.take_kept())),
                     }
-                };
-                tokio::select! {
-                    biased;
-                    () = self.owed.changed() => return Ok(Waited::Acks),
-                    result = read, if may_read => result,
-                    // The caller looks at the stop again and comes back for what is there already.
-                    () = stop.wait() => return Ok(Waited::Input(self.take_kept())),
                 }
+            };
+            match result {
+                Some(Ok(Found::Input(input))) => return Ok(Waited::Input(input)),
+                Some(Ok(Found::NoRoom)) => {
+                    if let Some(waited) = self.wait_for_room().await {
+                        return Ok(waited);
+                    }
+                }
+                Some(Err(_)) => return Err(End::Socket),
+                Some(Ok(Found::End)) | None => return Ok(Waited::End),
             }
-        };
-        match result {
-            Some(Ok(Some(input))) => Ok(Waited::Input(input)),
-            Some(Err(_)) => Err(End::Socket),
-            Some(Ok(None)) | None => Ok(Waited::End),
+        }
+    }
+
+    /// Waits for room for what comes next, as far as is known, so that nothing is read that has to wait for it in memory; what else there is
+    /// to be done before that.
+    async fn wait_for_room(&mut self) -> Option<Waited> {
+        let tag = self.last_tag.clone()?;
+        let Shared { current, stop } = &mut self.shared;
+        tokio::select! {
+            biased;
+            _ = self.setup.emitter.reserve(&tag) => None,
+            () = stop.wait() => Some(Waited::Input(self.take_kept())),
+            Ok(()) = current.changed() => {
+                self.setup = Arc::clone(&current.borrow_and_update());
+                None
+            }
+            () = self.owed.changed() => Some(Waited::Acks),
         }
     }
 
@@ -103,22 +135,41 @@ impl Connection {
     }
 }
 
-/// Reads once, behind what was kept. The buffer is taken when there is something to read, so that waiting needs none. `None` at the end.
-async fn read(stream: &mut Stream, held: &mut Option<Vec<u8>>, rest: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+/// What reading once came to.
+enum Found {
+    Input(Vec<u8>),
+    /// There is something, and no room for it.
+    NoRoom,
+    End,
+}
+
+/// Reads once, behind what was kept; `wanted` is how long that will be at least. The buffer is taken when there is something to read, so that
+/// waiting needs none.
+async fn read(
+    stream: &mut Stream,
+    held: &mut Option<Vec<u8>>,
+    rest: &mut Vec<u8>,
+    wanted: usize,
+    room: Option<(&Emitter, &Tag)>,
+) -> io::Result<Found> {
     poll_fn(|context| {
+        // Peers that have gone are noticed nevertheless.
+        if room.is_some_and(|(emitter, tag)| !emitter.has_room(tag)) && ready!(stream.poll_has_bytes(context)) {
+            return Poll::Ready(Ok(Found::NoRoom));
+        }
         let is_held = held.is_some();
         let mut input = held.take().unwrap_or_else(spare::take);
         if is_held {
-            input.reserve(spare::READ_BYTES);
+            make_room(&mut input, wanted);
         } else {
             input.extend_from_slice(rest);
         }
         let polled = pin!(stream.read_buf(&mut input)).poll(context);
         match polled {
-            Poll::Ready(Ok(0)) => Poll::Ready(Ok(None)),
+            Poll::Ready(Ok(0)) => Poll::Ready(Ok(Found::End)),
             Poll::Ready(Ok(_)) => {
                 rest.clear();
-                Poll::Ready(Ok(Some(input)))
+                Poll::Ready(Ok(Found::Input(input)))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending if is_held => {
@@ -132,4 +183,38 @@ async fn read(stream: &mut Stream, held: &mut Option<Vec<u8>>, rest: &mut Vec<u8
         }
     })
     .await
+}
+
+/// Lets a buffer grow where it holds neither all that is wanted nor another read: as far as that, in one step, as each step is a copy.
+fn make_room(input: &mut Vec<u8>, wanted: usize) {
+    let missing = wanted.min(FAIR_BYTES).saturating_sub(input.len());
+    let needed = if missing > 0 { missing.min(spare::READ_BYTES) } else { LEAST_READ_BYTES };
+    if input.capacity() - input.len() < needed {
+        input.reserve(missing.max(spare::READ_BYTES));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_once_for_a_message_and_not_where_the_end_of_it_fits() {
+        let mut input = vec![0; spare::READ_BYTES];
+        input.shrink_to_fit();
+        make_room(&mut input, 300 << 10);
+        let capacity = input.capacity();
+        assert!((300 << 10..400 << 10).contains(&capacity), "{capacity}");
+        input.resize(299 << 10, 0);
+        make_room(&mut input, 300 << 10);
+        assert_eq!(input.capacity(), capacity);
+        // Where it is not known how much there is, by and by.
+        input.resize(capacity - 1, 0);
+        make_room(&mut input, 0);
+        assert!(input.capacity() >= 2 * capacity);
+        // No more is believed than a connection may always have.
+        let mut input = vec![0; 10];
+        make_room(&mut input, 1 << 30);
+        assert!(input.capacity() <= FAIR_BYTES + 10);
+    }
 }
