@@ -28,30 +28,39 @@ pub(in crate::event) enum Keys<'t, 'k> {
     Many,
 }
 
-/// The keys of a small map. Those of different lengths differ, which is nearly all that ever has to be looked at.
+/// The keys of a small map. Those with different marks differ, which is nearly all that ever has to be looked at.
 pub(in crate::event) struct Few<'k> {
     keys: [&'k [u8]; PAIRWISE_KEYS],
     count: usize,
-    /// A bit for each length (modulo 64) that came.
-    lengths: u64,
+    /// A bit for each mark that came.
+    marks: u64,
 }
 
 impl<'k> Few<'k> {
     fn new() -> Few<'k> {
-        Few { keys: [&[]; PAIRWISE_KEYS], count: 0, lengths: 0 }
+        Few { keys: [&[]; PAIRWISE_KEYS], count: 0, marks: 0 }
     }
 
-    /// Adds a key, if there is room; `true` where it is there already.
+    /// Adds a key, if there is room; `true` where it is there already. Of the mark, which is the same for the same key, 6 bits count.
     #[inline]
-    fn add(&mut self, key: &'k [u8]) -> bool {
-        let bit = 1u64 << (key.len() % 64);
-        let repeated = self.lengths & bit != 0 && self.keys[..self.count].iter().any(|earlier| same(earlier, key));
-        self.lengths |= bit;
+    fn add(&mut self, key: &'k [u8], mark: usize) -> bool {
+        let bit = 1u64 << (mark % 64);
+        let repeated = self.marks & bit != 0 && self.keys[..self.count].iter().any(|earlier| same(earlier, key));
+        self.marks |= bit;
         if let Some(slot) = self.keys.get_mut(self.count) {
             *slot = key;
             self.count += 1;
         }
         repeated
+    }
+}
+
+/// A mark for maps of more than a handful of keys, many of which are of one length.
+#[inline]
+fn mark(key: &[u8]) -> usize {
+    match key {
+        [first, .., last] => key.len() + 5 * usize::from(*first) + 13 * usize::from(*last),
+        _ => key.len(),
     }
 }
 
@@ -100,7 +109,8 @@ impl<'t, 'k> Keys<'t, 'k> {
     #[inline]
     pub(in crate::event) fn add(&mut self, key: &'k [u8]) -> bool {
         match self {
-            Keys::Few(few) => few.add(key),
+            // The usual map that is checked has a few keys, of different lengths.
+            Keys::Few(few) => few.add(key, key.len()),
             Keys::Table(slots, _) => add_to_table(slots, signature(key)),
             Keys::Many => true,
         }
@@ -110,7 +120,7 @@ impl<'t, 'k> Keys<'t, 'k> {
     #[inline]
     pub(in crate::event) fn add_one_more(&mut self, key: &'k [u8], bump: &'t Bump) -> bool {
         match self {
-            Keys::Few(few) if few.count < PAIRWISE_KEYS => {}
+            Keys::Few(few) if few.count < PAIRWISE_KEYS => return few.add(key, mark(key)),
             _ => self.make_room(bump),
         }
         self.add(key)
