@@ -7,6 +7,7 @@ use super::survey::{Place, content};
 use super::{Log, Shared};
 use crate::buffer::names::{self, Source};
 use crate::buffer::{Chunk, Stored, entries};
+use crate::event::append;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,7 +79,7 @@ impl Reading<'_> {
                 Some(last) if last.from + last.length as u64 == part.start => last.length += bytes.len(),
                 _ => self.spans.push(Span { from: part.start, length: bytes.len() }),
             }
-            self.chunk.bytes.extend_from_slice(bytes);
+            append(bytes, &mut self.chunk.bytes);
             self.chunk.records += records;
         }
         Ok(true)

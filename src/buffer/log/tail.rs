@@ -4,6 +4,7 @@
 use super::frame::{HEADER_BYTES, Header, Kind, Origin, Packing};
 use super::survey::Place;
 use crate::buffer::SegmentName;
+use crate::event::append;
 use crc32fast::Hasher;
 use std::sync::Arc;
 
@@ -147,7 +148,7 @@ impl Tail {
         last.header.length += events.bytes.len() as u32;
         last.header.records += events.records;
         block.bytes.get_mut(last.at..last.at + HEADER_BYTES)?.copy_from_slice(&last.header.to_bytes(name.salt));
-        block.bytes.extend_from_slice(events.bytes);
+        append(events.bytes, &mut block.bytes);
         let place = Place { segment: name.number, start: *length as u32, length: events.bytes.len() as u32 };
         *length += events.bytes.len();
         self.waiting += events.bytes.len();
@@ -172,7 +173,7 @@ impl Tail {
         if let Some(block) = self.filling.last_mut() {
             block.bytes.reserve(header.frame_bytes());
             block.bytes.extend_from_slice(&header.to_bytes(name.salt));
-            parts.iter().for_each(|part| block.bytes.extend_from_slice(part));
+            parts.iter().for_each(|part| append(part, &mut block.bytes));
         }
         *length += header.frame_bytes();
         self.waiting += header.frame_bytes();

@@ -5,7 +5,7 @@ use crate::buffer::log::frame::Origin;
 use crate::buffer::names::{self, Source};
 use crate::buffer::split::{Fill, Step, steps};
 use crate::buffer::{ChunkKeys, entries};
-use crate::event::Receipt;
+use crate::event::{Receipt, append};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -82,7 +82,7 @@ impl Filler<'_, '_> {
                     names::push(&mut entry.chunk.sources, at, origin.map_or(Source::Place(at as u64), Source::Message));
                 }
                 pool.grow(&mut entry.chunk.bytes, bytes.len(), limits.bytes);
-                entry.chunk.bytes.extend_from_slice(bytes);
+                append(bytes, &mut entry.chunk.bytes);
             }
         }
         if let Some(receipt) = self.receipt.filter(|receipt| receipt.until_delivered())

@@ -8,7 +8,7 @@ mod reading;
 use super::super::Seat;
 use super::held::Held;
 use super::owed::{AckAt, Broken, Owed};
-use crate::event::{Claim, Scratch, Tag, Value};
+use crate::event::{Claim, Scratch, Tag, Value, drop_front};
 use crate::forward::{Decoder, Fault, Guard, Handshake, Next, Refusal, Rules, Verdict};
 use crate::log::{self, Level, PluginLog};
 use crate::net::{Peer, Stream, name_of};
@@ -299,7 +299,7 @@ impl Connection {
                 self.memory.end_turn();
                 self.may_grow = false;
             }
-            input.drain(..consumed);
+            drop_front(&mut input, consumed);
             self.decoder.rest();
             self.keep(input);
             if self.is_last || self.setup.options.deny_keepalive && self.decoder.messages() > 0 {

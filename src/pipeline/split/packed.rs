@@ -5,7 +5,7 @@ use super::super::aides::Aides;
 use super::super::router::Step;
 use super::{Lent, Rejections};
 use crate::event::msgpack::write_entry;
-use crate::event::{Batch, Event, Scope, Scratch, Tag, give_back_buffer, take_buffer};
+use crate::event::{Batch, Event, Scope, Scratch, Tag, append, give_back_buffer, take_buffer};
 use bumpalo::Bump;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,7 +101,7 @@ impl<'a> Work<'_, 'a> {
         run.parts += 1;
         if let Some(entries) = batch.as_packed() {
             run.events += batch.len();
-            return run.entries.extend_from_slice(entries);
+            return append(entries, &mut run.entries);
         }
         run.is_changed = true;
         for event in batch.events(&scope) {
@@ -134,7 +134,7 @@ fn join<'a>(mut runs: Vec<Run<'a>>, steps: usize, scope: &Scope<'a>, batch: &mut
     let mut runs = runs.into_iter();
     let mut entries = runs.next().map(|run| run.entries).unwrap_or_default();
     for run in runs {
-        entries.extend_from_slice(&run.entries);
+        append(&run.entries, &mut entries);
         give_back_buffer(run.entries);
     }
     batch.replace_packed(scope.keep(entries), before);

@@ -2,7 +2,7 @@
 
 use super::super::held::{FAIR_BYTES, TooMuch};
 use super::{Connection, End, HALF_MESSAGE_WAIT, LAST_BYTES_WAIT, SMALL_REST_BYTES, Shared, Waited};
-use crate::event::Tag;
+use crate::event::{Tag, append};
 use crate::forward::spare;
 use crate::net::Stream;
 use crate::plugin::Emitter;
@@ -190,7 +190,9 @@ fn make_room(input: &mut Vec<u8>, wanted: usize) {
     let missing = wanted.min(FAIR_BYTES).saturating_sub(input.len());
     let needed = if missing > 0 { missing.min(spare::READ_BYTES) } else { LEAST_READ_BYTES };
     if input.capacity() - input.len() < needed {
-        input.reserve(missing.max(spare::READ_BYTES));
+        let mut larger = Vec::with_capacity((input.len() + missing.max(spare::READ_BYTES)).max(2 * input.capacity()));
+        append(input, &mut larger);
+        spare::give(std::mem::replace(input, larger));
     }
 }
 
