@@ -189,13 +189,19 @@ impl Emitter {
     }
 
     async fn reserve_where(&self, tag: &Tag, has_room: fn(&Limit) -> bool) -> Permit {
+        let route = self.route();
+        if self.limits(route.as_deref(), tag).iter().all(|limit| has_room(limit)) {
+            return self.permit(route);
+        }
+        // Apart, so that those who never wait, thousands of connections, have no place for it in their memory.
+        Box::pin(self.wait_and_reserve(tag, has_room)).await
+    }
+
+    async fn wait_and_reserve(&self, tag: &Tag, has_room: fn(&Limit) -> bool) -> Permit {
         loop {
             let changed = self.way.changed.notified();
             let route = self.route();
             let limits = self.limits(route.as_deref(), tag);
-            if limits.iter().all(|limit| has_room(limit)) {
-                return self.permit(route);
-            }
             let room = async {
                 for limit in &limits {
                     limit.wait_until(has_room).await;

@@ -25,7 +25,7 @@ impl Connection {
             return Ok(Waited::Input(self.take_kept()));
         }
         if last_call.is_none() && self.memory.is_large() {
-            self.grow().await?;
+            Box::pin(self.grow()).await?;
         }
         loop {
             let is_inside = self.decoder.is_inside();
@@ -56,7 +56,7 @@ impl Connection {
             match result {
                 Some(Ok(Found::Input(input))) => return Ok(Waited::Input(input)),
                 Some(Ok(Found::NoRoom)) => {
-                    if let Some(waited) = self.wait_for_room().await {
+                    if let Some(waited) = Box::pin(self.wait_for_room()).await {
                         return Ok(waited);
                     }
                 }
