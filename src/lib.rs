@@ -53,6 +53,8 @@
 //!   Where outputs come after that which [take batches packed](plugin::Sink::takes_packed), parts are filtered one by one by a single thread too, and packed
 //!   again at once: the records of a part never leave the nearest caches, and threads hand each other entries.
 //! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
+//!   A forward connection asks before it reads, by the tag of what came last: those that wait hold nothing but what is in their sockets. Where more chunks wait than are
+//!   being delivered, all senders together may bring so many bytes between pauses.
 //! - **Durability.** A buffer on disk is one log an output ([`buffer::log`]), not a file a chunk. Appending is a copy into memory; a thread of the log's own writes what has
 //!   gathered and syncs it where somebody waits, so that one sync serves all who came meanwhile. Files of what is delivered are written over by what is new. A sender's wish for an ack is a [`Receipt`](event::Receipt) in the scope of
 //!   the emit: whoever has still to store some of the events holds a clone, and the ack goes out when all are dropped. Without a wish there is none of it.
@@ -65,7 +67,8 @@
 //!   [`EmitError`](plugin::EmitError): the sender is told. While `@ERROR` itself is being handled nothing is sent there again.
 //! - **Tests of configurations** run a whole [`Pipeline`](pipeline::Rehearsal) on one thread whose clock is paused: what passes nothing on is stood in for
 //!   ([`SyncOutput::passes_on`](output::SyncOutput::passes_on)), sources are given texts by hand ([`Feed`](input::Feed)), and [`Clock`](event::Clock) is turned.
-//! - **Regular expressions** are read as Ruby's, rewritten, and run by PCRE2's JIT under a bound, behind a required-literal prefilter.
+//! - **Regular expressions** are read as Ruby's, rewritten, and run by PCRE2's JIT under a bound, behind a required-literal prefilter. Branches that all begin alike
+//!   are tried only where a text begins like that.
 //! - **Old flat parameters** of version 0.12 are moved into their sections before construction, by tables; no plugin knows them.
 //!
 //! # Adding a plugin
