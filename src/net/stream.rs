@@ -31,9 +31,12 @@ impl Stream {
             Stream::Unix(_) | Stream::Tls(_) => Err(io::Error::other("TLS is for plain TCP connections")),
         }
     }
-}
 
-impl Stream {
+    /// Whether [`Stream::poll_has_bytes`] can tell bytes from the end.
+    pub fn can_be_peeked(&self) -> bool {
+        !matches!(self, Stream::Tls(_))
+    }
+
     /// Waits until there is something to be read: whether that is bytes, as far as can be told, and not the end.
     pub fn poll_has_bytes(&self, context: &mut TaskContext<'_>) -> Poll<bool> {
         match self {

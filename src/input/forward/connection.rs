@@ -348,9 +348,13 @@ impl Connection {
     async fn permit(&mut self, tag: &Tag) -> Result<Option<Permit>, End> {
         loop {
             let Shared { current, stop } = &mut self.shared;
+            // Who could not be told to pause before reading pauses now.
+            let has_paused = self.stream.can_be_peeked();
+            let emitter = &self.setup.emitter;
             tokio::select! {
                 biased;
-                permit = self.setup.emitter.reserve_for_read(tag) => return Ok(Some(permit)),
+                permit = emitter.reserve_for_read(tag), if has_paused => return Ok(Some(permit)),
+                permit = emitter.reserve(tag), if !has_paused => return Ok(Some(permit)),
                 () = stop.wait() => {
                     self.is_last = true;
                     return Ok(None);

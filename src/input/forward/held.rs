@@ -77,6 +77,11 @@ impl Held {
         }
     }
 
+    /// Whether it is this one's turn.
+    pub fn has_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// The message is there: it is somebody else's turn.
     pub fn end_turn(&mut self) {
         self.turn = None;

@@ -32,7 +32,9 @@ impl Connection {
             let mut stop = self.shared.stop.clone();
             let may_read = !self.owed.is_full();
             let wanted = if is_inside { self.decoder.begun_len() } else { 0 };
-            let room = self.last_tag.as_ref().filter(|_| last_call.is_none()).map(|tag| (&self.setup.emitter, tag));
+            // In his turn nobody waits for room.
+            let asks = last_call.is_none() && !self.memory.has_turn();
+            let room = self.last_tag.as_ref().filter(|_| asks).map(|tag| (&self.setup.emitter, tag));
             let read = read(&mut self.stream, &mut self.held, &mut self.rest, wanted, room);
             let result = match last_call {
                 Some(end) if Instant::now() > end => return Ok(Waited::End),
