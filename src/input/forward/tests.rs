@@ -506,3 +506,16 @@ fn what_is_not_supported_is_refused() {
     assert!(build("@type unix").is_ok());
     assert!(build("@type forward\n<transport tcp>\nlinger_timeout 5\n</transport>\nblocking_timeout 1").is_ok());
 }
+
+#[test]
+fn where_it_is_crowded_connections_by_tls_pause_too() {
+    let running = Running::forward(&tls_lines(""));
+    let mut stream = connect_tls(&running, false, &rustls::version::TLS12);
+    stream.write_all(&message("blocked", "a")).unwrap();
+    assert_eq!(read_up_to(&mut stream, 7), ack("a"));
+    running.collector.limit.set_crowded(true);
+    let start = Instant::now();
+    stream.write_all(&message("blocked", "b")).unwrap();
+    assert_eq!(read_up_to(&mut stream, 7), ack("b"));
+    assert!(start.elapsed() > Duration::from_millis(80), "{:?}", start.elapsed());
+}
