@@ -1,6 +1,6 @@
 //! Events that travel together: packed msgpack until somebody has to look, then decoded records.
 
-use super::msgpack::{Reader, read_canonical_record, write_entry};
+use super::msgpack::{Layouts, Reader, read_canonical_record, write_entry};
 use super::{EventTime, Record, Scope};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
@@ -16,12 +16,6 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Whether msgpack can hold it as it is: its time fits into an EventTime, and so on.
-    pub fn is_exact_when_packed(&self) -> bool {
-        let values = || self.record.fields().iter().all(|(key, value)| key.is_exact_when_packed() && value.is_exact_when_packed());
-        u32::try_from(self.time.sec).is_ok() && values()
-    }
-
     /// The same with all it refers to in another arena.
     pub fn copied_into<'b>(&self, bump: &'b Bump) -> Event<'b> {
         Event { time: self.time, record: self.record.copied_into(bump) }
@@ -112,7 +106,9 @@ impl<'a> Batch<'a> {
             return entries.len();
         }
         let mut encoded = Vec::new();
-        self.events(scope).iter().for_each(|event| write_entry(event.time, &event.record, &mut encoded));
+        for event in self.events(scope) {
+            write_entry(event.time, &event.record, &mut encoded);
+        }
         encoded.len()
     }
 
@@ -182,11 +178,13 @@ fn walked_parts(entries: &[u8]) -> Vec<(&[u8], usize)> {
 fn decode<'a>(scope: &Scope<'a>, entries: &'a [u8], count: usize) -> BumpVec<'a, Event<'a>> {
     let mut events = BumpVec::with_capacity_in(count, scope.bump());
     let mut reader = Reader::new(entries);
-    while let Ok(time) = reader.entry_time()
-        && let Ok(record) = read_canonical_record(scope.bump(), &mut reader)
-    {
-        events.push(Event { time, record });
-    }
+    Layouts::of_thread(|layouts| {
+        while let Ok(time) = reader.entry_time()
+            && let Ok(record) = read_canonical_record(scope.bump(), &mut reader, layouts)
+        {
+            events.push(Event { time, record });
+        }
+    });
     // The caller of `Batch::packed` has checked the entries: there is nothing that cannot be read.
     debug_assert!(reader.is_at_end());
     events

@@ -49,6 +49,13 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Filter>
     Ok(Box::new(ParserFilter { params, hash_value_field, parser }))
 }
 
+impl ParserFilter {
+    /// Whether the parsed fields get other names or another place.
+    fn changes_fields(&self) -> bool {
+        self.hash_value_field.is_some() || self.params.inject_key_prefix.is_some()
+    }
+}
+
 impl Filter for ParserFilter {
     fn is_stateless(&self) -> bool {
         true
@@ -100,9 +107,12 @@ impl<'a> Step<'_, 'a> {
             result = self.filter.parser.parse_value(self.scope, Value::Str(clean), &mut self.parsed);
         }
         if let (Ok(()), 1, true) = (&result, self.parsed.events.len(), self.parsed.unmatched.is_empty()) {
-            // The usual case: the record goes where it goes, without a copy.
-            if let Some((time, fields)) = self.parsed.events.pop() {
-                self.matched(event, time, fields);
+            if self.filter.changes_fields() {
+                if let Some((time, fields)) = self.parsed.events.pop() {
+                    self.matched(event, time, fields);
+                }
+            } else {
+                self.matched_one(event);
             }
             return;
         }
@@ -139,6 +149,26 @@ impl<'a> Step<'_, 'a> {
     /// Of one event more than one may have come.
     fn note_added(&self, before: usize) {
         self.scope.note_added((self.outcomes() - before).saturating_sub(1));
+    }
+
+    /// The usual case of [`Step::matched`]: one event was parsed, whose fields stay as they are. It is changed in the place where it stays: a
+    /// processor waits where what was written in one way is read in another.
+    fn matched_one(&mut self, mut event: Event<'a>) {
+        let (params, bump) = (&self.filter.params, self.scope.bump());
+        let Some((time, fields)) = self.parsed.events.first_mut() else { return };
+        if params.remove_key_name_field && params.reserve_data {
+            params.key_name.delete(&mut event.record, bump);
+        }
+        self.after.push(event);
+        let Some(event) = self.after.last_mut() else { return };
+        if let Some(time) = time.filter(|_| !params.reserve_time) {
+            event.time = time;
+        }
+        if params.reserve_data {
+            event.record.merge(fields);
+        } else {
+            event.record = std::mem::replace(fields, Record::with_capacity(bump, 0));
+        }
     }
 
     fn matched(&mut self, mut event: Event<'a>, time: Option<EventTime>, fields: Record<'a>) {

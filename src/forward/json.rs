@@ -83,8 +83,8 @@ pub fn to_msgpack(text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let scratch = Scratch::take();
     let scope = scratch.scope();
     match read(scope.bump(), scope.bytes(text), Engine::Yajl) {
-        Ok(Document::Record(record)) => msgpack::write_record(&record, out),
-        Ok(Document::Value(value)) => msgpack::write_value(&value, out),
+        Ok(Document::Record(record)) => _ = msgpack::write_record(&record, out),
+        Ok(Document::Value(value)) => _ = msgpack::write_value(&value, out),
         Err(Unreadable) => {
             return Err(format!("not JSON: {}", String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]).escape_debug()));
         }

@@ -174,8 +174,14 @@ impl Base {
         self.null_value_pattern.is_some()
     }
 
-    /// A text, as [`Base::convert`] leaves it where it does not have to be searched.
+    /// Whether a text of such a field may become something else without being searched.
     #[inline]
+    pub(super) fn changes(&self, fate: Fate) -> bool {
+        fate.conversion.is_some() || self.null_empty_string
+    }
+
+    /// A text, as [`Base::convert`] leaves it where it does not have to be searched.
+    #[inline(never)]
     pub(super) fn converted<'a>(&self, scope: &Scope<'a>, fate: Fate, text: &'a [u8]) -> Value<'a> {
         match fate.conversion {
             _ if self.null_empty_string && text.is_empty() => Value::Nil,

@@ -94,14 +94,13 @@ impl Parser for Multiline {
         check_text(text, out)?;
         let mut rest = text;
         loop {
-            let Some((time, record)) = self.regexp.read(scope, rest, TextKind::of(rest), out)? else {
+            if !self.regexp.read(scope, rest, TextKind::of(rest), out)? {
                 self.unmatched(scope, rest, out);
                 return Ok(());
-            };
-            if self.unmatched_lines && time.is_none() {
+            }
+            if self.unmatched_lines && out.events.last().is_some_and(|(time, _)| time.is_none()) {
+                out.events.pop();
                 self.unmatched(scope, rest, out);
-            } else {
-                out.events.push((time, record));
             }
             let end = self.regex.find(rest).0.map_or(rest.len(), |(_, end)| end);
             // Without progress the same would be found for ever.

@@ -3,7 +3,7 @@
 use super::base::Fate;
 use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Element, Refused};
-use crate::event::{EventTime, Record, Scope, Value, intern};
+use crate::event::{Record, Scope, Value, intern};
 use crate::plugin::Context;
 use crate::regex::{Flags, Matched, Regex, TextKind};
 
@@ -47,9 +47,6 @@ impl Fields {
     }
 }
 
-/// An event that was read: its time, where it has one, and its record.
-type Timed<'a> = (Option<EventTime>, Record<'a>);
-
 /// The parser: fields and what all parsers have in common.
 pub(super) struct Regexp {
     fields: Fields,
@@ -65,16 +62,20 @@ impl Regexp {
         Regexp { fields, base, fates }
     }
 
-    /// The groups that took part, as an event; `None` where the expression does not match. The same as taking the time out of the record of
-    /// all groups, and converting that then, in one pass.
-    pub(super) fn read<'a>(
-        &self,
-        scope: &Scope<'a>,
-        text: &'a [u8],
-        kind: TextKind,
-        out: &mut Parsed<'a>,
-    ) -> Result<Option<Timed<'a>>, ParseError> {
-        let mut record = Record::with_capacity(scope.bump(), self.fields.count());
+    /// Adds the groups that took part as an event; `false` where the expression does not match. The same as taking the time out of the record
+    /// of all groups, and converting that then, in one pass, and in the place where it stays.
+    pub(super) fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Result<bool, ParseError> {
+        let before = out.events.len();
+        out.events.push((None, Record::with_capacity(scope.bump(), self.fields.count())));
+        let read = self.read_last(scope, text, kind, out);
+        if read != Ok(true) {
+            out.events.truncate(before);
+        }
+        read
+    }
+
+    fn read_last<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Result<bool, ParseError> {
+        let Some((_, record)) = out.events.last_mut() else { return Ok(false) };
         let mut time = None;
         // No expression can be run while the groups of another are looked at.
         let at_once = !self.base.searches_values();
@@ -87,17 +88,24 @@ impl Regexp {
                     return;
                 }
             }
-            let value = if at_once { self.base.converted(scope, fate, value) } else { Value::Str(value) };
-            record.push(Value::text(self.fields.names[at]), value);
+            let name = Value::text(self.fields.names[at]);
+            if at_once && self.base.changes(fate) {
+                record.push(name, self.base.converted(scope, fate, value));
+            } else {
+                record.push(name, Value::Str(value));
+            }
         });
         if matched != Matched::Yes {
-            return Ok(None);
+            return Ok(false);
         }
         let time = self.base.time_of(time, out)?;
-        if !at_once {
-            self.base.convert(scope, &mut record);
+        if let Some(event) = out.events.last_mut() {
+            event.0 = time;
+            if !at_once {
+                self.base.convert(scope, &mut event.1);
+            }
         }
-        Ok(Some((time, record)))
+        Ok(true)
     }
 }
 
@@ -122,8 +130,6 @@ pub fn build(element: &Element, context: &Context<'_>) -> Result<Box<dyn Parser>
 impl Parser for Regexp {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         let kind = check_text(text, out)?;
-        let event = self.read(scope, text, kind, out)?.ok_or(ParseError::NoMatch)?;
-        out.events.push(event);
-        Ok(())
+        if self.read(scope, text, kind, out)? { Ok(()) } else { Err(ParseError::NoMatch) }
     }
 }

@@ -7,6 +7,7 @@ mod float;
 mod number;
 mod read;
 mod scan;
+mod spelled;
 mod string;
 mod text;
 mod transcode;
@@ -14,6 +15,7 @@ mod write;
 
 pub use float::{write_oj_float, write_ruby_float};
 pub use read::{Document, Engine, Unreadable, read};
+pub use spelled::Spelled;
 pub use text::{write_text, write_text_field};
 pub use transcode::{transcode_map, transcode_value};
 pub use write::{write_record, write_value};

@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::scan::{SLACK, copy_plain};
+use super::spelled::{KEY_BYTES, Spelling};
 
 /// Text with escapes is written in parts of so many bytes, for each of which there is room at its worst: six bytes for one.
 const PART_BYTES: usize = 1 << 10;
@@ -57,6 +58,27 @@ pub fn write_text_field(key: &[u8], text: &[u8], style: Style, out: &mut Vec<u8>
         }
     }
     out.extend_from_slice(b"\",");
+}
+
+/// As [`write_text_field`], with a key that is spelled already.
+#[inline]
+pub(super) fn write_spelled_field(key: &Spelling, text: &[u8], style: Style, out: &mut Vec<u8>) {
+    out.reserve(KEY_BYTES + text.len() + 2 + SLACK);
+    // SAFETY: there is room for the whole of the spelling, or what counts of it and the text with two bytes behind, and for what is copied past
+    // the end; all that is counted is written.
+    let plain = unsafe {
+        let to = out.as_mut_ptr().add(out.len());
+        to.cast::<[u8; KEY_BYTES]>().write(key.bytes);
+        let to = to.add(key.length);
+        let plain = copy_plain::<true, true>(text, to);
+        to.add(plain).cast::<[u8; 2]>().write(*b"\",");
+        out.set_len(out.len() + key.length + plain + if plain == text.len() { 2 } else { 0 });
+        plain
+    };
+    if plain < text.len() {
+        write_rest(&text[plain..], style, out);
+        out.extend_from_slice(b"\",");
+    }
 }
 
 /// Goes on with text that begins with what has to be escaped, or is no ASCII.

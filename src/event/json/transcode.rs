@@ -3,17 +3,33 @@
 //! The bytes come from a checked batch, whose maps have no repeated keys; they are walked with all bounds all the same.
 
 use super::write::{end, write_ext, write_float, write_odd_key};
-use super::{Style, write_text, write_text_field};
+use super::{Spelled, Style, write_text, write_text_field};
 use crate::event::msgpack::{Head, Invalid, MAX_DEPTH, Reader, read_value};
 use bumpalo::Bump;
+use std::cell::RefCell;
+
+thread_local! {
+    /// The keys of the maps that this thread had before.
+    static SPELLED: RefCell<Spelled> = const { RefCell::new(Spelled::new()) };
+}
 
 /// Appends the map at the cursor as a JSON object. Where it fails, what was appended means nothing.
 #[inline]
 pub fn transcode_map(reader: &mut Reader<'_>, style: Style, out: &mut Vec<u8>) -> Result<(), Invalid> {
-    match reader.head()? {
-        Head::Map(count) => map(reader, count, style, out, 1),
-        _ => Err(Invalid::Type),
-    }
+    let Head::Map(count) = reader.head()? else { return Err(Invalid::Type) };
+    let (pairs, length) = (*reader, out.len());
+    SPELLED.with_borrow_mut(|spelled| {
+        out.push(b'{');
+        if spelled.fields(reader, count, style, out)? {
+            end(b'}', count, out);
+            return Ok(());
+        }
+        *reader = pairs;
+        out.truncate(length);
+        map(reader, count, style, out, 1)?;
+        spelled.missed(pairs, count);
+        Ok(())
+    })
 }
 
 /// Appends the value at the cursor. Where it fails, what was appended means nothing.
@@ -70,8 +86,13 @@ fn odd_key<'a>(start: Reader<'a>, reader: &mut Reader<'a>, style: Style, out: &m
     reader.skip()
 }
 
+/// Appends a value; `depth` is how many arrays and maps it is in.
 #[inline]
-fn value(reader: &mut Reader<'_>, style: Style, out: &mut Vec<u8>, depth: usize) -> Result<(), Invalid> {
+pub(super) fn value(reader: &mut Reader<'_>, style: Style, out: &mut Vec<u8>, depth: usize) -> Result<(), Invalid> {
+    if let Some(number) = reader.small_number() {
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        return Ok(());
+    }
     match reader.head()? {
         Head::Str(length) | Head::Bin(length) => write_text(reader.take(length)?, style, out),
         Head::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),

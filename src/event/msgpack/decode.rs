@@ -1,6 +1,6 @@
 //! Decoding into values and records that borrow the input; only the lists of arrays and maps are in the arena.
 
-use super::{Head, Invalid, MAX_DEPTH, Reader};
+use super::{Head, Invalid, Known, Layouts, MAX_DEPTH, Reader};
 use crate::event::fields::keep_last;
 use crate::event::keys::{EMPTY_SLOTS, Keys, wants_table};
 use crate::event::{Record, Value};
@@ -35,22 +35,61 @@ pub fn read_record<'a>(bump: &'a Bump, reader: &mut Reader<'a>) -> Result<Record
     Ok(Record::from_vec(fields(bump, reader, count, 1)?))
 }
 
-/// As [`read_record`], of a map whose keys are known to differ: one in canonical form.
-pub fn read_canonical_record<'a>(bump: &'a Bump, reader: &mut Reader<'a>) -> Result<Record<'a>, Invalid> {
+/// As [`read_record`], of a map whose keys are known to differ: one in canonical form. `layouts` is what the records before had.
+pub fn read_canonical_record<'a>(bump: &'a Bump, reader: &mut Reader<'a>, layouts: &mut Layouts) -> Result<Record<'a>, Invalid> {
     let count = reader.map()?;
+    let (start, layout) = (*reader, layouts.of(count));
     let mut fields = BumpVec::with_capacity_in(count.min(ROOM_AT_ONCE), bump);
+    if let Some(keys) = layout.keys(count) {
+        if expected_fields(bump, reader, keys, &mut fields)? {
+            layout.met();
+            return Ok(Record::from_vec(fields));
+        }
+        *reader = start;
+        fields.clear();
+    }
     for _ in 0..count {
         let key = match reader.usual_text() {
             Some(key) => Value::Str(key),
             None => rare_key(bump, reader)?,
         };
-        let value = match reader.usual_text() {
-            Some(text) => Value::Str(text),
-            None => value(bump, reader, 1)?,
-        };
-        fields.push((key, value));
+        match reader.usual_text() {
+            Some(text) => fields.push((key, Value::Str(text))),
+            None => push_rare(bump, reader, key, &mut fields)?,
+        }
     }
+    layout.missed(start, count);
     Ok(Record::from_vec(fields))
+}
+
+/// Reads pairs with these keys; `false` at the first other one.
+#[inline]
+fn expected_fields<'a>(
+    bump: &'a Bump,
+    reader: &mut Reader<'a>,
+    keys: &[Known],
+    fields: &mut BumpVec<'a, (Value<'a>, Value<'a>)>,
+) -> Result<bool, Invalid> {
+    for key in keys {
+        let Some(key) = reader.known_key(key) else { return Ok(false) };
+        match reader.usual_text() {
+            Some(text) => fields.push((Value::Str(key), Value::Str(text))),
+            None => push_rare(bump, reader, Value::Str(key), fields)?,
+        }
+    }
+    Ok(true)
+}
+
+/// Reads the value of a pair. Apart, so that what is usual is written where it stays and nowhere before.
+#[inline(never)]
+fn push_rare<'a>(
+    bump: &'a Bump,
+    reader: &mut Reader<'a>,
+    key: Value<'a>,
+    fields: &mut BumpVec<'a, (Value<'a>, Value<'a>)>,
+) -> Result<(), Invalid> {
+    fields.push((key, value(bump, reader, 1)?));
+    Ok(())
 }
 
 #[cold]

@@ -109,63 +109,70 @@ pub fn write_time(time: EventTime, out: &mut Vec<u8>) {
     out.extend_from_slice(&time.nsec.to_be_bytes());
 }
 
-/// A `[time, record]` entry.
-pub fn write_entry(time: EventTime, record: &Record<'_>, out: &mut Vec<u8>) {
-    match u32::try_from(time.sec) {
+/// A `[time, record]` entry; whether it holds what was given, which has a time before 1970 only as seconds, and integers beyond 64 bits only as
+/// text.
+pub fn write_entry(time: EventTime, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+    let has_time = match u32::try_from(time.sec) {
         Ok(sec) => {
             let mut head = [0x92, 0xd7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             head[3..7].copy_from_slice(&sec.to_be_bytes());
             head[7..].copy_from_slice(&time.nsec.to_be_bytes());
             out.extend_from_slice(&head);
+            true
         }
         Err(_) => {
             write_array_head(2, out);
             write_time(time, out);
+            false
         }
-    }
-    write_record(record, out);
+    };
+    write_record(record, out) && has_time
 }
 
-/// A record, as a map.
-pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) {
-    write_fields(record.fields(), out);
+/// A record, as a map; whether all values are what they were.
+pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+    write_fields(record.fields(), out)
 }
 
-/// Any value. Texts are nearly all there is, and so worth a way of their own.
+/// Any value; whether it is what it was. Texts are nearly all there is, and so worth a way of their own.
 #[inline]
-pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+pub fn write_value(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
     match value {
-        Value::Str(text) => write_str(text, out),
+        Value::Str(text) => {
+            write_str(text, out);
+            true
+        }
         other => write_rare_value(other, out),
     }
 }
 
 /// Integers beyond 64 bits become text, as msgpack has none.
-fn write_rare_value(value: &Value<'_>, out: &mut Vec<u8>) {
+fn write_rare_value(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
     match *value {
         Value::Nil => write_nil(out),
         Value::Bool(truth) => write_bool(truth, out),
         Value::Int(number) => write_int(number, out),
         Value::UInt(number) => write_uint(number, out),
-        Value::Big(digits) => write_str(digits.as_bytes(), out),
+        Value::Big(digits) => {
+            write_str(digits.as_bytes(), out);
+            return false;
+        }
         Value::Float(number) => write_float(number, out),
         Value::Str(text) => write_str(text, out),
         Value::Bin(bytes) => write_bin(bytes, out),
         Value::Ext(kind, body) => write_ext(kind, body, out),
         Value::Array(elements) => {
             write_array_head(elements.len(), out);
-            elements.iter().for_each(|element| write_value(element, out));
+            return elements.iter().fold(true, |is_exact, element| write_value(element, out) & is_exact);
         }
-        Value::Map(fields) => write_fields(fields, out),
+        Value::Map(fields) => return write_fields(fields, out),
     }
+    true
 }
 
-fn write_fields(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) {
+fn write_fields(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) -> bool {
     write_map_head(fields.len(), out);
-    for (key, value) in fields {
-        write_value(key, out);
-        write_value(value, out);
-    }
+    fields.iter().fold(true, |is_exact, (key, value)| write_value(key, out) & write_value(value, out) & is_exact)
 }
 
 fn write_ext(kind: i8, body: &[u8], out: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 //! Canonical is what [`crate::event::Batch::packed`] takes: two-element arrays of an EventTime or an integer and a map whose keys, nested ones
 //! too, are texts without repetition. (Maps with other keys are canonical only after [`normalize_entries`] has removed repetitions.)
 
-use super::{Head, Invalid, MAX_DEPTH, Reader, read_record, write_array_head, write_record, write_time};
+use super::{Head, Invalid, Known, Layouts, MAX_DEPTH, Reader, read_record, write_array_head, write_record, write_time};
 use crate::event::keys::{EMPTY_SLOTS, Keys, all_differ, wants_table};
 use crate::event::{EventTime, PART_EVENTS};
 use bumpalo::Bump;
@@ -99,6 +99,10 @@ pub fn check_entries(bytes: &[u8]) -> Result<Checked, Invalid> {
 
 /// The same, and notes where each run of [`PART_EVENTS`] values begins.
 pub fn check_entries_noting(bytes: &[u8], marks: &mut Vec<usize>) -> Result<Checked, Invalid> {
+    Layouts::of_thread(|layouts| check_all(bytes, marks, layouts))
+}
+
+pub(super) fn check_all(bytes: &[u8], marks: &mut Vec<usize>, layouts: &mut Layouts) -> Result<Checked, Invalid> {
     marks.clear();
     let mut reader = Reader::new(bytes);
     let mut checked = Checked { count: 0, canonical: true, zero_time: false };
@@ -107,7 +111,7 @@ pub fn check_entries_noting(bytes: &[u8], marks: &mut Vec<usize>) -> Result<Chec
         if checked.count.is_multiple_of(PART_EVENTS) {
             marks.push(start);
         }
-        match check_entry(&mut reader) {
+        match check_entry(&mut reader, layouts) {
             Ok(zero) => checked.zero_time |= zero,
             Err(Invalid::Type) => {
                 checked.canonical = false;
@@ -121,32 +125,59 @@ pub fn check_entries_noting(bytes: &[u8], marks: &mut Vec<usize>) -> Result<Chec
 }
 
 /// Passes over one canonical entry and says whether its time is zero; `Invalid::Type` where it is not canonical.
-fn check_entry(reader: &mut Reader<'_>) -> Result<bool, Invalid> {
+fn check_entry(reader: &mut Reader<'_>, layouts: &mut Layouts) -> Result<bool, Invalid> {
     if reader.head()? != Head::Array(2) {
         return Err(Invalid::Type);
     }
-    check_event(reader)
+    check_time_and_record(reader, layouts)
 }
 
 /// Passes over a time and a record as a canonical entry holds them, without the entry's own head, and says whether the time is zero;
 /// `Invalid::Type` where they are not canonical.
 pub fn check_event(reader: &mut Reader<'_>) -> Result<bool, Invalid> {
+    Layouts::of_thread(|layouts| check_time_and_record(reader, layouts))
+}
+
+#[inline]
+fn check_time_and_record(reader: &mut Reader<'_>, layouts: &mut Layouts) -> Result<bool, Invalid> {
     let seconds = match reader.head()? {
         Head::Int(seconds) => seconds,
         Head::UInt(seconds) => i64::try_from(seconds).map_err(|_| Invalid::Type)?,
         Head::Ext(0, 8) => event_time(reader.take(8)?).filter(|time| time.nsec < 1_000_000_000).ok_or(Invalid::Type)?.sec,
         _ => return Err(Invalid::Type),
     };
-    check_record(reader)?;
+    check_record(reader, layouts)?;
     Ok(seconds == 0)
 }
 
 /// Passes over one map in canonical form; `Invalid::Type` where it is not canonical.
-fn check_record(reader: &mut Reader<'_>) -> Result<(), Invalid> {
-    match reader.head()? {
-        Head::Map(count) => check_map(reader, count, 1),
-        _ => Err(Invalid::Type),
+fn check_record(reader: &mut Reader<'_>, layouts: &mut Layouts) -> Result<(), Invalid> {
+    let Head::Map(count) = reader.head()? else { return Err(Invalid::Type) };
+    let (start, layout) = (*reader, layouts.of(count));
+    if let Some(keys) = layout.keys(count) {
+        if check_expected(reader, keys)? {
+            layout.met();
+            return Ok(());
+        }
+        *reader = start;
     }
+    check_map(reader, count, 1)?;
+    layout.missed(start, count);
+    Ok(())
+}
+
+/// Passes over pairs with these keys, which are known to differ; `false` at the first other one.
+#[inline]
+fn check_expected(reader: &mut Reader<'_>, keys: &[Known]) -> Result<bool, Invalid> {
+    for key in keys {
+        if reader.known_key(key).is_none() {
+            return Ok(false);
+        }
+        if reader.usual_text().is_none() {
+            check_value(reader, 1)?;
+        }
+    }
+    Ok(true)
 }
 
 /// Wide maps nested deeper than this do without a table on the stack, so that no input makes the stack large.
@@ -288,15 +319,16 @@ pub fn normalize_entries(
     mut time: impl FnMut(&Entry<'_>) -> Option<EventTime>,
 ) -> Result<usize, Invalid> {
     let mut count = 0;
+    let mut layouts = Layouts::default();
     for entry in Entries::new(bytes) {
         let entry = entry?;
         let Some(at) = time(&entry).filter(|_| entry.is_event()) else { continue };
-        if entry.time.exact() == Some(at) && check_entry(&mut Reader::new(entry.whole)).is_ok() {
+        if entry.time.exact() == Some(at) && check_entry(&mut Reader::new(entry.whole), &mut layouts).is_ok() {
             out.extend_from_slice(entry.whole);
         } else {
             write_array_head(2, out);
             write_time(at, out);
-            if check_record(&mut Reader::new(entry.record)).is_ok() {
+            if check_record(&mut Reader::new(entry.record), &mut layouts).is_ok() {
                 out.extend_from_slice(entry.record);
             } else {
                 write_record(&read_record(bump, &mut Reader::new(entry.record))?, out);

@@ -5,6 +5,7 @@
 mod decode;
 mod encode;
 mod entries;
+mod layout;
 mod reader;
 mod skip;
 
@@ -14,6 +15,7 @@ pub use encode::{
     write_time, write_uint, write_value,
 };
 pub use entries::{Checked, Entries, Entry, TimeForm, check_entries, check_entries_noting, check_event, event_time, normalize_entries};
+pub use layout::{Known, LAYOUTS, Layout, Layouts};
 pub use reader::{Head, Reader};
 pub use skip::{Skipper, Step, skip};
 

@@ -1,6 +1,6 @@
 //! A cursor over msgpack: one head at a time, bounds checked, nothing copied.
 
-use super::{Invalid, TimeForm};
+use super::{Invalid, Known, TimeForm};
 use crate::event::EventTime;
 
 /// The start of a value: scalars whole, the others by what follows the head.
@@ -206,6 +206,33 @@ impl<'a> Reader<'a> {
         let text = rest.get(head..head + length)?;
         self.at += head + length;
         Some(text)
+    }
+
+    /// The whole number that comes next where it is none below zero and of up to 32 bits, as nearly all are; for all else `None`, and the
+    /// cursor stays.
+    #[inline(always)]
+    pub fn small_number(&mut self) -> Option<u32> {
+        let rest = self.bytes.get(self.at..)?;
+        let (length, number) = match *rest.first()? {
+            marker @ 0x00..=0x7f => (1, u32::from(marker)),
+            0xcc => (2, u32::from(*rest.get(1)?)),
+            0xcd => (3, u32::from(u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?]))),
+            0xce => (5, u32::from_be_bytes(*rest.get(1..)?.first_chunk()?)),
+            _ => return None,
+        };
+        self.at += length;
+        Some(number)
+    }
+
+    /// Passes over a key, where it is this one, and gives it.
+    #[inline(always)]
+    pub fn known_key(&mut self, key: &Known) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(self.at..)?;
+        if !key.begins(rest) {
+            return None;
+        }
+        self.at += key.length();
+        rest.get(1..key.length())
     }
 
     /// Passes over one value of any type.

@@ -1,11 +1,13 @@
 //! The fast reader: few directives, trailing text ignored, no look at whether a day exists.
 
+use super::fixed::Fixed;
 use super::{MONTHS, NoTime, name};
 use crate::event::civil::{DAY, date, days};
 use crate::event::{EventTime, Zone};
 
+/// A directive of a format, or what stands between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Year,
     ShortYear,
     Month,
@@ -34,19 +36,21 @@ impl Step {
 #[derive(Clone, Debug)]
 pub struct Fast {
     steps: Vec<Step>,
+    /// The first of them, where each stands at its place.
+    fixed: Fixed,
 }
 
 /// What the steps found.
-#[derive(Default)]
-struct Found {
-    year: Option<i64>,
-    month: Option<u32>,
-    day: Option<i64>,
-    hour: Option<i64>,
-    minute: Option<i64>,
-    second: Option<i64>,
-    nanoseconds: u32,
-    offset: Option<i64>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) year: Option<i64>,
+    pub(super) month: Option<u32>,
+    pub(super) day: Option<i64>,
+    pub(super) hour: Option<i64>,
+    pub(super) minute: Option<i64>,
+    pub(super) second: Option<i64>,
+    pub(super) nanoseconds: u32,
+    pub(super) offset: Option<i64>,
 }
 
 impl Fast {
@@ -87,7 +91,8 @@ impl Fast {
             };
             steps.push(step);
         }
-        Some(Fast { steps })
+        let fixed = Fixed::of(&steps);
+        Some(Fast { steps, fixed })
     }
 
     /// Reads a time. What the text does not say of the date is today's, of the time of day 0; `zone` counts where the text names none.
@@ -96,44 +101,56 @@ impl Fast {
         Ok(found.assemble(zone, now))
     }
 
+    #[inline]
     fn walk(&self, text: &[u8]) -> Option<Found> {
-        let mut found = Found::default();
-        let mut rest = text;
-        for step in &self.steps {
-            match step {
-                Step::Byte(byte) => rest = rest.split_first().filter(|(first, _)| *first == byte)?.1,
-                Step::Literal(literal) => rest = rest.strip_prefix(literal.as_slice())?,
-                Step::Space => rest = behind_space(rest),
-                Step::Year => {
-                    let negative = rest.first() == Some(&b'-');
-                    let unsigned = if matches!(rest.first(), Some(b'-' | b'+')) { &rest[1..] } else { rest };
-                    let year = number(unsigned, 4, &mut rest)?;
-                    found.year = Some(if negative { -year } else { year });
-                }
-                Step::ShortYear => {
-                    let year = number(rest, 2, &mut rest)?;
-                    found.year = Some(if year < 69 { 2000 + year } else { 1900 + year });
-                }
-                Step::Month => found.month = Some(number(rest, 2, &mut rest).filter(|month| (1..=12).contains(month))? as u32),
-                Step::MonthName => {
-                    let (month, length) = name(&MONTHS, rest)?;
-                    rest = &rest[length..];
-                    found.month = Some(month as u32 + 1);
-                }
-                Step::Day => found.day = Some(number(rest, 2, &mut rest).filter(|day| (1..=31).contains(day))?),
-                Step::Hour => found.hour = Some(number(rest, 2, &mut rest).filter(|hour| *hour <= 23)?),
-                Step::Minute => found.minute = Some(number(rest, 2, &mut rest).filter(|minute| *minute <= 59)?),
-                Step::Second => found.second = Some(number(rest, 2, &mut rest).filter(|second| *second <= 60)?),
-                Step::Nanoseconds => {
-                    let before = rest.len();
-                    let digits = number(rest, 9, &mut rest)?;
-                    found.nanoseconds = (digits * 10i64.pow(9 - (before - rest.len()) as u32)) as u32;
-                }
-                Step::Zone => found.offset = Some(offset(&mut rest)?),
+        match self.fixed.read(text) {
+            Some(found) if self.fixed.steps == self.steps.len() => Some(found),
+            Some(found) => {
+                let found = step_by_step(&self.steps[self.fixed.steps..], &text[self.fixed.length..], found);
+                found.or_else(|| step_by_step(&self.steps, text, Found::default()))
             }
+            None => step_by_step(&self.steps, text, Found::default()),
         }
-        Some(found)
     }
+}
+
+/// Adds what the steps find in the text.
+fn step_by_step(steps: &[Step], text: &[u8], mut found: Found) -> Option<Found> {
+    let mut rest = text;
+    for step in steps {
+        match step {
+            Step::Byte(byte) => rest = rest.split_first().filter(|(first, _)| *first == byte)?.1,
+            Step::Literal(literal) => rest = rest.strip_prefix(literal.as_slice())?,
+            Step::Space => rest = behind_space(rest),
+            Step::Year => {
+                let negative = rest.first() == Some(&b'-');
+                let unsigned = if matches!(rest.first(), Some(b'-' | b'+')) { &rest[1..] } else { rest };
+                let year = number(unsigned, 4, &mut rest)?;
+                found.year = Some(if negative { -year } else { year });
+            }
+            Step::ShortYear => {
+                let year = number(rest, 2, &mut rest)?;
+                found.year = Some(if year < 69 { 2000 + year } else { 1900 + year });
+            }
+            Step::Month => found.month = Some(number(rest, 2, &mut rest).filter(|month| (1..=12).contains(month))? as u32),
+            Step::MonthName => {
+                let (month, length) = name(&MONTHS, rest)?;
+                rest = &rest[length..];
+                found.month = Some(month as u32 + 1);
+            }
+            Step::Day => found.day = Some(number(rest, 2, &mut rest).filter(|day| (1..=31).contains(day))?),
+            Step::Hour => found.hour = Some(number(rest, 2, &mut rest).filter(|hour| *hour <= 23)?),
+            Step::Minute => found.minute = Some(number(rest, 2, &mut rest).filter(|minute| *minute <= 59)?),
+            Step::Second => found.second = Some(number(rest, 2, &mut rest).filter(|second| *second <= 60)?),
+            Step::Nanoseconds => {
+                let before = rest.len();
+                let digits = number(rest, 9, &mut rest)?;
+                found.nanoseconds = (digits * 10i64.pow(9 - (before - rest.len()) as u32)) as u32;
+            }
+            Step::Zone => found.offset = Some(offset(&mut rest)?),
+        }
+    }
+    Some(found)
 }
 
 fn behind_space(text: &[u8]) -> &[u8] {
@@ -213,5 +230,48 @@ impl Found {
             (None, None, None) => in_day,
         };
         days(year, month, day) * DAY + second_of_day
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is tried in the place of each byte of a text.
+    const OTHERS: &[u8] = b" 09:/-+aZzy\t\xff";
+
+    #[test]
+    fn places_of_their_own_give_what_going_step_by_step_gives() {
+        let rows = [
+            ("%d/%b/%Y:%H:%M:%S %z", "14/Nov/2023:22:01:59 +0530"),
+            ("%Y-%m-%dT%H:%M:%S.%N%z", "2023-02-28T00:59:60.123456789-0100"),
+            ("%b %d %H:%M:%S", "may 05 10:20:30"),
+            ("%b  %d %n%H", "Sep 5 10"),
+            ("%B%y%d", "March0506"),
+            ("%bch %d", "Marchch 07"),
+            ("%B %d %m", "December 10 11"),
+            ("%m %b", "03 Apr"),
+            ("%d %d %S", "05  06 07"),
+            ("%z %Y", "+0100 2019"),
+            ("%Y%m%d%H%M%S", "20190807060504"),
+            ("at %H", "at 7"),
+            ("%y-%m", "19-08"),
+            ("%H", "5"),
+        ];
+        for (format, text) in rows {
+            let fast = Fast::compile(format).expect(format);
+            let same = |text: &[u8]| assert_eq!(fast.walk(text), step_by_step(&fast.steps, text, Found::default()), "{format} of {text:?}");
+            assert!(fast.walk(text.as_bytes()).is_some(), "{format} of {text}");
+            for at in 0..=text.len() {
+                same(&text.as_bytes()[..at]);
+                for byte in OTHERS {
+                    let (before, behind) = text.as_bytes().split_at(at);
+                    same(&[before, &[*byte], behind].concat());
+                    same(&[before, &[*byte], behind.get(1..).unwrap_or_default()].concat());
+                }
+                let (before, behind) = text.as_bytes().split_at(at);
+                same(&[before, behind.get(1..).unwrap_or_default()].concat());
+            }
+        }
     }
 }

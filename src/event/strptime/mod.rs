@@ -5,6 +5,7 @@
 
 mod fast;
 mod fields;
+mod fixed;
 mod full;
 mod guess;
 mod plain;

@@ -8,10 +8,11 @@ use super::blocks::Blocks;
 use super::document::{self, Action, Fault, Site, write_plain_action};
 use super::dynamic::Looks;
 use super::index::Dated;
+use super::rules::Rules;
 use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
 use crate::buffer::names::Names;
-use crate::event::json::{Style, transcode_value, write_text, write_text_field};
+use crate::event::json::{Spelled, Style, transcode_value, write_text, write_text_field};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
 use crate::event::{EventTime, Record, Value};
 use bumpalo::Bump;
@@ -108,6 +109,7 @@ impl<'s> Planner<'s> {
             plan: Plan::default(),
             open: HashMap::new(),
             current: 0,
+            spelled: Spelled::new(),
             bump: Bump::new(),
         })
     }
@@ -162,6 +164,31 @@ fn write_action_with_id(action: &[u8], id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"}}\n{");
 }
 
+/// Appends so many pairs, each with a comma behind it; `false` where one of them has to be looked into. What was appended then means nothing.
+#[inline]
+fn plain_fields(rules: &Rules, reader: &mut Reader<'_>, count: usize, out: &mut Vec<u8>) -> Result<bool, Invalid> {
+    let tag_key = rules.tag_key.as_deref().unwrap_or_default().as_bytes();
+    for _ in 0..count {
+        let key = match reader.usual_text() {
+            Some(key) => key,
+            None => reader.str()?,
+        };
+        if (rules.timestamps && key == TIMESTAMP) || (rules.tag_key.is_some() && key == tag_key) {
+            return Ok(false);
+        }
+        match reader.usual_text() {
+            Some(text) => write_text_field(key, text, Style::Oj, out),
+            None => {
+                write_text(key, Style::Oj, out);
+                out.push(b':');
+                transcode_value(reader, Style::Oj, out)?;
+                out.push(b',');
+            }
+        }
+    }
+    Ok(true)
+}
+
 struct Writer<'s> {
     site: &'s Site<'s>,
     reader: Reader<'s>,
@@ -182,6 +209,8 @@ struct Writer<'s> {
     /// The body that is added to, by index, where paths name the index.
     open: HashMap<String, usize>,
     current: usize,
+    /// The keys of the records before, none of which needs a look.
+    spelled: Spelled,
     bump: Bump,
 }
 
@@ -293,24 +322,14 @@ impl Writer<'_> {
             None => out.extend_from_slice(&self.action),
             Some(_) => write_action_with_id(&self.action, &self.name, out),
         }
-        let tag_key = rules.tag_key.as_deref().unwrap_or_default().as_bytes();
-        for _ in 0..count {
-            let key = match reader.usual_text() {
-                Some(key) => key,
-                None => reader.str()?,
-            };
-            if (rules.timestamps && key == TIMESTAMP) || (rules.tag_key.is_some() && key == tag_key) {
+        let (pairs, length) = (*reader, out.len());
+        if !self.spelled.fields(reader, count, Style::Oj, out)? {
+            *reader = pairs;
+            out.truncate(length);
+            if !plain_fields(rules, reader, count, out)? {
                 return Ok(false);
             }
-            match reader.usual_text() {
-                Some(text) => write_text_field(key, text, Style::Oj, out),
-                None => {
-                    write_text(key, Style::Oj, out);
-                    out.push(b':');
-                    transcode_value(reader, Style::Oj, out)?;
-                    out.push(b',');
-                }
-            }
+            self.spelled.missed(pairs, count);
         }
         if rules.timestamps {
             out.extend_from_slice(self.stamps.text(time));

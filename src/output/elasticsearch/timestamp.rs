@@ -22,10 +22,15 @@ impl Moment {
         Moment { sec: time.sec, nsec: time.nsec.min(999_999_999), offset }
     }
 
+    /// The day since 1970 that clocks there show, and the second of that day.
+    fn day_and_second(&self) -> (i64, i64) {
+        let local = self.sec.saturating_add(i64::from(self.offset));
+        (local.div_euclid(86_400), local.rem_euclid(86_400))
+    }
+
     /// Appends it as ISO 8601 with so many digits of the second's fraction, the rest cut off.
     pub fn write(&self, precision: usize, out: &mut Vec<u8>) {
-        let local = self.sec.saturating_add(i64::from(self.offset));
-        let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+        let (days, second) = self.day_and_second();
         let (year, month, day) = civil(days);
         write_year(year, out);
         for (before, number) in [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
@@ -89,6 +94,8 @@ pub struct Stamps<'z> {
     before: &'static [u8],
     behind: Vec<u8>,
     last: Option<EventTime>,
+    /// The day since 1970 that `text` shows, and the offset from UTC.
+    day: Option<(i64, i32)>,
     text: Vec<u8>,
 }
 
@@ -98,7 +105,7 @@ const TO_SECONDS: usize = "2026-01-02T03:04:05".len();
 impl<'z> Stamps<'z> {
     /// For times in this zone with so many digits of fraction, between these texts.
     pub fn new(zone: &'z TimeZone, precision: usize, before: &'static [u8], behind: Vec<u8>) -> Stamps<'z> {
-        Stamps { zone, precision, before, behind, last: None, text: Vec::with_capacity(128) }
+        Stamps { zone, precision, before, behind, last: None, day: None, text: Vec::with_capacity(128) }
     }
 
     /// The text of a time, with what stands around it.
@@ -111,23 +118,43 @@ impl<'z> Stamps<'z> {
     }
 
     fn write(&mut self, time: EventTime) {
-        let same_second = self.last.is_some_and(|last| last.sec == time.sec);
-        let plain = self.text.get(self.before.len() + 4) == Some(&b'-');
-        if same_second && plain && (1..=9).contains(&self.precision) {
-            let mut rest = time.nsec.min(999_999_999) / 10_u32.pow(9 - self.precision as u32);
-            let point = self.before.len() + TO_SECONDS;
-            for digit in self.text[point + 1..=point + self.precision].iter_mut().rev() {
-                *digit = b'0' + (rest % 10) as u8;
-                rest /= 10;
-            }
-        } else if !(same_second && self.precision == 0) {
-            let moment = Moment::of(time, self.zone);
-            self.text.clear();
-            self.text.extend_from_slice(self.before);
-            moment.write(self.precision, &mut self.text);
-            self.text.extend_from_slice(&self.behind);
-        }
+        let is_same_second = self.last.is_some_and(|last| last.sec == time.sec);
+        // With a year of four digits, each part has its place.
+        let is_usual = self.text.get(self.before.len() + 4) == Some(&b'-') && self.precision <= 9;
         self.last = Some(time);
+        if !(is_same_second && is_usual) {
+            let moment = Moment::of(time, self.zone);
+            let (day, second) = moment.day_and_second();
+            if !is_usual || self.day != Some((day, moment.offset)) {
+                self.day = Some((day, moment.offset));
+                self.text.clear();
+                self.text.extend_from_slice(self.before);
+                moment.write(self.precision, &mut self.text);
+                self.text.extend_from_slice(&self.behind);
+                return;
+            }
+            self.put_clock(second as u32);
+        }
+        if self.precision > 0 {
+            self.put_fraction(time.nsec.min(999_999_999));
+        }
+    }
+
+    fn put_clock(&mut self, second: u32) {
+        let end = self.before.len() + TO_SECONDS;
+        for (place, number) in [(8, second / 3600), (5, second / 60 % 60), (2, second % 60)] {
+            let digits = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+            self.text[end - place..end - place + 2].copy_from_slice(&digits);
+        }
+    }
+
+    fn put_fraction(&mut self, nsec: u32) {
+        let mut rest = nsec / 10_u32.pow(9 - self.precision as u32);
+        let point = self.before.len() + TO_SECONDS;
+        for digit in self.text[point + 1..=point + self.precision].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
     }
 }
 
@@ -155,7 +182,7 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::Offset::from_seconds(-16_200).unwrap());
         for precision in [0, 3, 9, 12] {
             let mut stamps = Stamps::new(&zone, precision, b"<", b">".to_vec());
-            for (sec, nsec) in [(1, 0), (1, 0), (1, 999_999_999), (2, 5), (2, 1_000_000), (1, 7)] {
+            for (sec, nsec) in [(1, 0), (1, 0), (1, 999_999_999), (2, 5), (86_399, 1_000_000), (1, 7), (172_800, 0), (172_863, 3), (1, 0)] {
                 let expected = format!("<{}>", text(sec, nsec, -16_200, precision));
                 assert_eq!(stamps.text(EventTime { sec, nsec }), expected.as_bytes());
             }

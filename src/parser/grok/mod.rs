@@ -303,8 +303,14 @@ impl Parser for Grok {
     fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
         let kind = check_text(text, out)?;
         for alternative in &self.alternatives {
-            // Fluentd: a match without a time is none, where the present time is not used.
-            let Some((Some(time), mut record)) = alternative.regexp.read(scope, text, kind, out)? else { continue };
+            if !alternative.regexp.read(scope, text, kind, out)? {
+                continue;
+            }
+            let Some((Some(_), record)) = out.events.last_mut() else {
+                // Fluentd: a match without a time is none, where the present time is not used.
+                out.events.pop();
+                continue;
+            };
             if let Some(key) = self.name_key {
                 let name = match alternative.name {
                     Name::Text(name) => Value::text(name),
@@ -312,7 +318,6 @@ impl Parser for Grok {
                 };
                 record.set(key.as_bytes(), name);
             }
-            out.events.push((Some(time), record));
             return Ok(());
         }
         let mut record = Record::with_capacity(scope.bump(), 2);

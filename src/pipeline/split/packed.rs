@@ -105,10 +105,9 @@ impl<'a> Work<'_, 'a> {
         }
         run.is_changed = true;
         for event in batch.events(&scope) {
-            if !event.is_exact_when_packed() {
+            if !write_entry(event.time, &event.record, &mut run.entries) {
                 run.inexact.push((run.events, event.copied_into(bump)));
             }
-            write_entry(event.time, &event.record, &mut run.entries);
             run.events += 1;
         }
     }
