@@ -14,6 +14,17 @@ pub fn append(bytes: &[u8], out: &mut Vec<u8>) {
     bytes.chunks(STEP_BYTES).for_each(|step| out.extend_from_slice(step));
 }
 
+/// Appends bytes that are mostly few.
+#[inline]
+pub fn append_short(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len());
+    // SAFETY: there is room for all of them, and they are another's: `out` is borrowed alone.
+    unsafe {
+        copy(bytes, out.as_mut_ptr().add(out.len()));
+        out.set_len(out.len() + bytes.len());
+    }
+}
+
 /// Drops so many bytes at the start.
 pub fn drop_front(bytes: &mut Vec<u8>, count: usize) {
     let rest = bytes.len().saturating_sub(count);
@@ -91,6 +102,9 @@ mod tests {
                 // SAFETY: there is room for `length` bytes between the first and the last.
                 unsafe { copy(&text[start..start + length], out.as_mut_ptr().add(1)) };
                 assert_eq!(out, [b"\xaa", &text[start..start + length], b"\xaa"].concat());
+                let mut out = vec![0xaa];
+                append_short(&text[start..start + length], &mut out);
+                assert_eq!(out, [b"\xaa", &text[start..start + length]].concat());
             }
         }
     }

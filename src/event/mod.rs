@@ -28,7 +28,7 @@ mod zone;
 
 pub use accessor::Accessor;
 pub use batch::{Batch, Event, PART_EVENTS};
-pub use bytes::{append, drop_front};
+pub use bytes::{append, append_short, drop_front};
 pub use clock::Clock;
 pub use intern::intern;
 pub use receipt::{Answer, Claim, Receipt};

@@ -126,6 +126,10 @@ pub(super) fn check_all(bytes: &[u8], marks: &mut Vec<usize>, layouts: &mut Layo
 
 /// Passes over one canonical entry and says whether its time is zero; `Invalid::Type` where it is not canonical.
 fn check_entry(reader: &mut Reader<'_>, layouts: &mut Layouts) -> Result<bool, Invalid> {
+    if let Some(time) = reader.usual_entry_time().filter(|time| time.nsec < 1_000_000_000) {
+        check_record(reader, layouts)?;
+        return Ok(time.sec == 0);
+    }
     if reader.head()? != Head::Array(2) {
         return Err(Invalid::Type);
     }

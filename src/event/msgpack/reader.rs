@@ -181,15 +181,21 @@ impl<'a> Reader<'a> {
     /// Reads the head of a canonical entry: that of the array, and the time. The cursor stands before the record.
     #[inline]
     pub fn entry_time(&mut self) -> Result<EventTime, Invalid> {
-        if let Some([0x92, 0xd7, 0x00, a, b, c, d, e, f, g, h]) = self.bytes[self.at..].first_chunk::<11>() {
-            self.at += 11;
-            let (sec, nsec) = (u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h]));
-            return Ok(EventTime { sec: i64::from(sec), nsec });
+        if let Some(time) = self.usual_entry_time() {
+            return Ok(time);
         }
         match self.head()? {
             Head::Array(2) => TimeForm::read(self)?.exact().ok_or(Invalid::Type),
             _ => Err(Invalid::Type),
         }
+    }
+
+    /// As [`Reader::entry_time`], of an entry as nearly all are; for all else `None`, and the cursor stays.
+    #[inline]
+    pub fn usual_entry_time(&mut self) -> Option<EventTime> {
+        let [0x92, 0xd7, 0x00, a, b, c, d, e, f, g, h] = *self.bytes.get(self.at..)?.first_chunk::<11>()? else { return None };
+        self.at += 11;
+        Some(EventTime { sec: i64::from(u32::from_be_bytes([a, b, c, d])), nsec: u32::from_be_bytes([e, f, g, h]) })
     }
 
     /// The text that comes next where it is of the usual length (up to 64 KiB); for all else `None`, and the cursor stays.

@@ -4,12 +4,11 @@
 //! again. Here each document is judged alone, and what may yet succeed is sent again as it is.
 
 use super::version::Product;
+use crate::net::http::SKIMMED_BYTES;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
-/// How far into an answer `errors` is looked for before the answer is read as a whole; servers put it first or second.
-const HEAD_BYTES: usize = 128;
 /// Of an error's reason and of what cannot be understood, no more is put into messages.
 const MESSAGE_CHARS: usize = 2000;
 
@@ -149,15 +148,19 @@ impl Judge {
     }
 }
 
-/// Whether the answer begins with `"errors":false`, with other scalar fields before it at most. Nothing after it is looked at, but that
-/// the object is closed.
+/// Whether the answer begins with `"errors":false`. Nothing after it is looked at, but that the object is closed.
 fn says_no_errors(body: &[u8]) -> bool {
-    let head = &body[..body.len().min(HEAD_BYTES)];
+    begins_without_errors(&body[..body.len().min(SKIMMED_BYTES)]) && body.trim_ascii_end().last() == Some(&b'}')
+}
+
+/// Whether this is the beginning of an answer that says that there were no errors, with other scalar fields before that at most; servers put it
+/// first or second. What such an answer says of each document need not be kept.
+pub fn begins_without_errors(head: &[u8]) -> bool {
     let head: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let Some(at) = head.windows(9).position(|window| window == b"\"errors\":") else { return false };
     // A nested `errors` would stand behind another brace.
     let is_top = head.first() == Some(&b'{') && !head[1..at].iter().any(|byte| matches!(byte, b'{' | b'['));
-    is_top && head[at + 9..].starts_with(b"false") && body.trim_ascii_end().last() == Some(&b'}')
+    is_top && head[at + 9..].starts_with(b"false")
 }
 
 /// Whether the server refused all documents because of the action of one.

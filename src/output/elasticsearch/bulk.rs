@@ -14,7 +14,7 @@ use crate::buffer::Chunk;
 use crate::buffer::names::Names;
 use crate::event::json::{Spelled, Style, transcode_value, write_text, write_text_field};
 use crate::event::msgpack::{Entries, Entry, Head, Invalid, Reader, read_record, write_value};
-use crate::event::{EventTime, Record, Value};
+use crate::event::{EventTime, Record, Value, append_short};
 use bumpalo::Bump;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -319,7 +319,7 @@ impl Writer<'_> {
         let body = &mut self.plan.bodies[self.current];
         let out = &mut body.bytes;
         match self.names {
-            None => out.extend_from_slice(&self.action),
+            None => append_short(&self.action, out),
             Some(_) => write_action_with_id(&self.action, &self.name, out),
         }
         let (pairs, length) = (*reader, out.len());
@@ -332,7 +332,7 @@ impl Writer<'_> {
             self.spelled.missed(pairs, count);
         }
         if rules.timestamps {
-            out.extend_from_slice(self.stamps.text(time));
+            append_short(self.stamps.text(time), out);
         } else {
             if count > 0 && rules.tag_key.is_none() {
                 out.pop();

@@ -1,5 +1,6 @@
 //! The servers that serve one set of data: each request goes to the next one, and past those that cannot be reached.
 
+use super::answer::begins_without_errors;
 use super::hosts::Server;
 use super::version::Dialect;
 use crate::net::http::{Answer, Client, Endpoint, Failure, Limits, Request};
@@ -137,7 +138,8 @@ impl Member {
                 headers.insert(header::AUTHORIZATION, value);
             }
         }
-        let client = Client::new(Endpoint { host: server.host, port: server.port, tls, proxy: None }, connection.limits);
+        let endpoint = Endpoint { host: server.host, port: server.port, tls, proxy: None };
+        let client = Client::new(endpoint, connection.limits).skimming(begins_without_errors);
         Member { client, path: server.path, headers, down: Mutex::new(None) }
     }
 

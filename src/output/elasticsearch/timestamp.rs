@@ -63,15 +63,27 @@ fn write_fraction(nsec: u32, precision: usize, out: &mut Vec<u8>) {
     if precision == 0 {
         return;
     }
-    let mut digits = [b'0'; 9];
-    let mut rest = nsec;
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
     out.push(b'.');
-    out.extend_from_slice(&digits[..precision.min(9)]);
+    out.extend_from_slice(&nine_digits(nsec)[..precision.min(9)]);
     out.resize(out.len() + precision.saturating_sub(9), b'0');
+}
+
+/// The digits of a number below a thousand million. The parts do not wait for each other.
+#[inline]
+fn nine_digits(number: u32) -> [u8; 9] {
+    let (high, low) = (number / 100_000, number % 100_000);
+    let digit = |number: u32, unit: u32| b'0' + (number / unit % 10) as u8;
+    [
+        digit(high, 1000),
+        digit(high, 100),
+        digit(high, 10),
+        digit(high, 1),
+        digit(low, 10_000),
+        digit(low, 1000),
+        digit(low, 100),
+        digit(low, 10),
+        digit(low, 1),
+    ]
 }
 
 /// Year, month and day of a number of days since 1970, in the Gregorian calendar for all times.
@@ -149,12 +161,9 @@ impl<'z> Stamps<'z> {
     }
 
     fn put_fraction(&mut self, nsec: u32) {
-        let mut rest = nsec / 10_u32.pow(9 - self.precision as u32);
         let point = self.before.len() + TO_SECONDS;
-        for digit in self.text[point + 1..=point + self.precision].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        let digits = nine_digits(nsec);
+        self.text[point + 1..=point + self.precision].copy_from_slice(&digits[..self.precision]);
     }
 }
 
