@@ -2,6 +2,8 @@
 //!
 //! The name is resolved again for every new connection.
 
+mod kept;
+
 use super::proxy::Proxy;
 use super::resolve;
 use super::tls::ClientTls;
@@ -11,6 +13,8 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::http::{HeaderMap, HeaderValue, Method, Request as HyperRequest, Uri, header};
 use hyper_util::rt::TokioIo;
+use kept::Kept;
+pub use kept::{SKIMMED_BYTES, Skim};
 use rustls::pki_types::ServerName;
 use std::convert::Infallible;
 use std::fmt;
@@ -108,13 +112,6 @@ pub struct Limits {
     /// Bytes of an answer's body.
     pub answer_bytes: usize,
 }
-
-/// Says of the first [`SKIMMED_BYTES`] of a successful answer, or of all where it is shorter, whether they tell enough: what is behind them is
-/// then read and not kept, but for the last byte that is no white space.
-pub type Skim = fn(&[u8]) -> bool;
-
-/// So much of the beginning of an answer is kept where it tells enough.
-pub const SKIMMED_BYTES: usize = 128;
 
 struct Idle {
     sender: SendRequest<Sent>,
@@ -246,7 +243,7 @@ impl Client {
     async fn collect(&self, answer: hyper::Response<Incoming>, progress: &Progress) -> Result<Answer, Exchange> {
         let (head, body) = answer.into_parts();
         let mut body = Limited::new(body, self.limits.answer_bytes);
-        let mut kept = Kept { skim: self.skim.filter(|_| head.status.is_success()), ..Kept::default() };
+        let mut kept = Kept::new(self.skim.filter(|_| head.status.is_success()));
         while let Some(frame) = body.frame().await {
             progress.mark(true);
             let frame = frame.map_err(|error| match error.downcast::<LengthLimitError>() {
@@ -275,43 +272,6 @@ impl Client {
         let host = HeaderValue::from_str(&format!("{host}:{port}")).with_context(|| format!("{host:?} is no host name"))?;
         built.headers_mut().entry(header::HOST).or_insert(host);
         Ok(built)
-    }
-}
-
-/// What is kept of an answer's body.
-#[derive(Default)]
-struct Kept {
-    skim: Option<Skim>,
-    bytes: Vec<u8>,
-    /// Whether the beginning told enough.
-    is_enough: bool,
-    /// What the rest ends with, white space left out.
-    last: Option<u8>,
-}
-
-impl Kept {
-    fn add(&mut self, data: Bytes) {
-        if self.is_enough {
-            return self.pass_over(&data);
-        }
-        let missing = SKIMMED_BYTES.saturating_sub(self.bytes.len()).min(data.len());
-        self.bytes.extend_from_slice(&data[..missing]);
-        let rest = &data[missing..];
-        if self.bytes.len() == SKIMMED_BYTES && self.skim.take().is_some_and(|skim| skim(&self.bytes)) {
-            self.is_enough = true;
-            self.pass_over(rest);
-        } else {
-            self.bytes.extend_from_slice(rest);
-        }
-    }
-
-    fn pass_over(&mut self, rest: &[u8]) {
-        self.last = rest.trim_ascii_end().last().copied().or(self.last);
-    }
-
-    fn whole(mut self) -> Bytes {
-        self.bytes.extend(self.last);
-        self.bytes.into()
     }
 }
 
@@ -423,31 +383,5 @@ impl Body for Sent {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.rest.len() as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(skim: Option<Skim>, parts: &[&str]) -> String {
-        let mut kept = Kept { skim, ..Kept::default() };
-        parts.iter().for_each(|part| kept.add(Bytes::copy_from_slice(part.as_bytes())));
-        String::from_utf8(kept.whole().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn of_an_answer_that_tells_enough_beginning_and_end_are_kept() {
-        let long = format!("{{\"ok\":{}}}\n", "1".repeat(1000));
-        let whole = long.as_str();
-        assert_eq!(kept(None, &[whole]), long);
-        assert_eq!(kept(Some(|_| false), &[&whole[..5], &whole[5..200], &whole[200..]]), long);
-        let skimmed = format!("{}}}", &whole[..SKIMMED_BYTES]);
-        for at in 1..whole.len() {
-            assert_eq!(kept(Some(|head| head.len() == SKIMMED_BYTES), &[&whole[..at], "", &whole[at..]]), skimmed, "{at}");
-        }
-        // A shorter one is kept whole, and what is not closed does not seem to be.
-        assert_eq!(kept(Some(|_| true), &["{\"a\":", "1}"]), "{\"a\":1}");
-        assert_eq!(kept(Some(|_| true), &[&whole[..500]]), format!("{}1", &whole[..SKIMMED_BYTES]));
     }
 }

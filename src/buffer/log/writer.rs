@@ -22,6 +22,10 @@ const LAZY_WAIT: Duration = Duration::from_millis(50);
 const SYNC_WAIT: Duration = Duration::from_secs(1);
 /// What is written and not synced stays in memory up to this, to be written again should the sync fail.
 const UNSYNCED_BYTES: usize = 4 << 20;
+/// A segment that is so long is mostly filled: blocks are set aside for what comes next,
+const ASIDE_FROM: u64 = 1 << 20;
+/// for so many bytes at once.
+const ASIDE_BYTES: u64 = 4 << 20;
 /// At the end it is tried so often.
 const LAST_TRIES: u32 = 3;
 /// What is kept for more work is given up when there was none for so long.
@@ -43,6 +47,8 @@ struct Open {
     file: Box<dyn DiskFile>,
     /// How long it was when it was another segment's: what is behind the last frame is to be told from frames.
     old_length: u64,
+    /// How far it has blocks on the disk, written or set aside.
+    reached: u64,
 }
 
 /// The writer's own.
@@ -215,7 +221,7 @@ impl Writer {
         }
         self.file = None;
         let (file, old_length) = self.file_of(segment).map_err(|error| ("make a file in", error))?;
-        self.file = Some(Open { segment, file, old_length });
+        self.file = Some(Open { segment, file, old_length, reached: old_length });
         self.is_folder_new = true;
         Ok(())
     }
@@ -347,7 +353,13 @@ impl Open {
     /// Writes a block. In a file that goes on behind it the mark of the end comes first: whatever is cut off, frames of another segment are
     /// not taken for the end of this one.
     fn write(&mut self, block: &Block) -> io::Result<()> {
-        let end = (block.start + block.bytes.len()) as u64;
+        let (start, end) = (block.start as u64, (block.start + block.bytes.len()) as u64);
+        if end > self.reached && start >= ASIDE_FROM {
+            let from = start.max(self.reached);
+            let length = end - from + ASIDE_BYTES;
+            // A disk that does not do it need not be asked again.
+            self.reached = if self.file.set_aside(from, length) { from + length } else { u64::MAX };
+        }
         if end < self.old_length {
             self.file.write_at(&Header::end(self.segment.salt), end)?;
         }

@@ -8,6 +8,7 @@ use super::blocks::Blocks;
 use super::document::{self, Action, Fault, Site, write_plain_action};
 use super::dynamic::Looks;
 use super::index::Dated;
+use super::plan::{Body, Op, Plan, Problem, Trouble};
 use super::rules::Rules;
 use super::timestamp::{Moment, Stamps};
 use crate::buffer::Chunk;
@@ -28,61 +29,6 @@ const ROOM_BEYOND: usize = 64 << 10;
 /// What an event takes of a body where it takes little, so that there is room for what is noted of each.
 const LEAST_EVENT_BYTES: usize = 128;
 const TIMESTAMP: &[u8] = b"@timestamp";
-
-/// One event in a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Op {
-    /// Where its entry begins in the chunk.
-    pub entry: usize,
-    /// Where that ends.
-    pub entry_end: usize,
-    /// Where its lines end in the body; they begin where those of the one before end.
-    pub body_end: usize,
-}
-
-/// One request's body.
-#[derive(Debug, Default)]
-pub struct Body {
-    /// The index, where it is named in the path.
-    pub index: Option<String>,
-    /// The lines.
-    pub bytes: Vec<u8>,
-    /// The events.
-    pub ops: Vec<Op>,
-}
-
-/// Something to be said about an event, once it is known that the chunk will not come again whole.
-#[derive(Debug)]
-pub struct Problem {
-    /// Where its entry is in the chunk.
-    pub entry: Range<usize>,
-    /// What.
-    pub what: Trouble,
-}
-
-/// What can be wrong with an event.
-#[derive(Debug)]
-pub enum Trouble {
-    /// It is not stored: Fluentd's class and words.
-    Rejected(&'static str, String),
-    /// Nor is this one, as its parameters cannot be evaluated: it goes on as it came.
-    Unevaluated(&'static str, String),
-    /// It is stored, but this value (msgpack) should have been its time.
-    Time(Vec<u8>),
-}
-
-/// What the next part of a chunk comes to.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// The requests, in order.
-    pub bodies: Vec<Body>,
-    /// What is to be said.
-    pub problems: Vec<Problem>,
-    /// Events that have no id although the operation needs one.
-    pub dropped: usize,
-    /// Where in the chunk something begins that is no msgpack: nothing behind it can be read.
-    pub unreadable: Option<usize>,
-}
 
 /// Makes the bodies for a chunk, a part of it after another: the memory of a body that is sent serves the next one while it is still in the
 /// processor's cache. A body that is larger than `threshold` is not added to.

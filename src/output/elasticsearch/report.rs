@@ -1,9 +1,9 @@
 //! Sending the events that are not stored, and those about times that could not be read, to `@ERROR`.
 
-use super::bulk::{Problem, Trouble};
 use super::document::{Site, prepare};
 use super::dynamic::Looks;
 use super::index::Dated;
+use super::plan::{Problem, Trouble};
 use super::rules::Operation;
 use super::version::Product;
 use crate::event::msgpack::{Entries, Reader, TimeForm, decode_value, read_record};

@@ -2,9 +2,9 @@
 
 use super::answer::{Fate, Judge, Verdict};
 use super::blocks::Blocks;
-use super::bulk::{Body, Op};
 use super::cluster::Cluster;
 use super::params::Compression;
+use super::plan::{Body, Op};
 use super::portion::Portion;
 use super::version::Product;
 use crate::net::http::Failure;

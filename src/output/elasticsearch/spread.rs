@@ -1,9 +1,9 @@
 //! Events of one chunk that go to different servers, because each names its own: a delivery for each set of servers, and what is left of
 //! all of them together.
 
-use super::bulk::{Problem, Trouble};
 use super::document::{Fault, Site};
 use super::dynamic::{Dynamic, Looks};
+use super::plan::{Problem, Trouble};
 use crate::buffer::Chunk;
 use crate::event::EventTime;
 use crate::event::msgpack::{Entries, Reader, read_record};

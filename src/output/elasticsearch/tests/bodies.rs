@@ -1,7 +1,8 @@
 //! What documents look like.
 
 use super::{Bench, chunk};
-use crate::output::elasticsearch::bulk::{Plan, Planner, Trouble};
+use crate::output::elasticsearch::bulk::Planner;
+use crate::output::elasticsearch::plan::{Plan, Trouble};
 use crate::output::elasticsearch::version::{Dialect, Product};
 
 fn planned(product: Product, major: u32, params: &str, events: &[(i64, &str)]) -> Plan {
