@@ -90,8 +90,9 @@ impl Pool {
     }
 
     fn take(&mut self, needed: usize) -> Option<Vec<u8>> {
-        let at = self.blocks.iter().position(|block| block.capacity() >= needed)?;
-        let block = self.blocks.swap_remove(at);
+        // What was given back last is the most likely to be still in the processor's caches.
+        let at = self.blocks.iter().rposition(|block| block.capacity() >= needed)?;
+        let block = self.blocks.remove(at);
         self.unused = self.unused.min(self.blocks.len());
         Some(block)
     }
