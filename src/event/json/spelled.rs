@@ -38,7 +38,7 @@ pub struct Spelled([(Layout, Vec<Spelling>); LAYOUTS]);
 
 impl Spelled {
     /// Of nothing yet.
-    pub const fn new() -> Spelled {
+    pub(super) const fn new() -> Spelled {
         Spelled([const { (Layout::new(), Vec::new()) }; LAYOUTS])
     }
 
@@ -84,4 +84,10 @@ fn spell(mut pairs: Reader<'_>, count: usize, spellings: &mut Vec<Spelling>) -> 
         spellings.extend(spelling);
         spelling.is_some()
     })
+}
+
+impl Default for Spelled {
+    fn default() -> Spelled {
+        Spelled::new()
+    }
 }

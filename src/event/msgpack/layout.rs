@@ -83,7 +83,7 @@ pub struct Layout {
 
 impl Layout {
     /// Of nothing yet.
-    pub const fn new() -> Layout {
+    pub(in crate::event) const fn new() -> Layout {
         Layout { keys: [Known::NONE; MOST_KEYS], count: 0, misses: FEWEST_MISSES, patience: FEWEST_MISSES, is_proven: false }
     }
 

@@ -37,7 +37,7 @@ impl Step {
 pub struct Fast {
     steps: Vec<Step>,
     /// The first of them, where each stands at its place.
-    fixed: Fixed,
+    fixed: Box<Fixed>,
 }
 
 /// What the steps found.
@@ -91,7 +91,7 @@ impl Fast {
             };
             steps.push(step);
         }
-        let fixed = Fixed::of(&steps);
+        let fixed = Box::new(Fixed::of(&steps));
         Some(Fast { steps, fixed })
     }
 

@@ -55,7 +55,7 @@ impl<'s> Planner<'s> {
             plan: Plan::default(),
             open: HashMap::new(),
             current: 0,
-            spelled: Spelled::new(),
+            spelled: Spelled::default(),
             bump: Bump::new(),
         })
     }
