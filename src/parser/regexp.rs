@@ -66,21 +66,36 @@ impl Regexp {
     /// of all groups, and converting that then, in one pass, and in the place where it stays.
     pub(super) fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Result<bool, ParseError> {
         let before = out.events.len();
-        out.events.push((None, Record::with_capacity(scope.bump(), self.fields.count())));
-        let read = self.read_last(scope, text, kind, out);
-        if read != Ok(true) {
-            out.events.truncate(before);
+        let Some(time) = self.push(scope, text, kind, out) else { return Ok(false) };
+        let time = match self.base.time_of(time, out) {
+            Ok(time) => time,
+            Err(error) => {
+                out.events.truncate(before);
+                return Err(error);
+            }
+        };
+        if let Some(event) = out.events.last_mut() {
+            event.0 = time;
+            if self.base.searches_values() {
+                self.base.convert(scope, &mut event.1);
+            }
         }
-        read
+        Ok(true)
     }
 
-    fn read_last<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Result<bool, ParseError> {
-        let Some((_, record)) = out.events.last_mut() else { return Ok(false) };
+    /// Adds an event without a time, and gives the text of that, if there is one; `None` where the expression does not match.
+    fn push<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Option<Option<&'a [u8]>> {
+        let events = &mut out.events;
         let mut time = None;
         // No expression can be run while the groups of another are looked at.
         let at_once = !self.base.searches_values();
         let matched = self.fields.regex.named_groups(text, kind, |at, group| {
+            // There is at least one group, and none before the expression has matched.
+            if at == 0 {
+                events.push((None, Record::with_capacity(scope.bump(), self.fields.count())));
+            }
             let Some(value) = group.and_then(|(start, end)| text.get(start..end)) else { return };
+            let Some((_, record)) = events.last_mut() else { return };
             let fate = self.fates[at];
             if fate.is_time {
                 time = Some(value);
@@ -95,17 +110,7 @@ impl Regexp {
                 record.push(name, Value::Str(value));
             }
         });
-        if matched != Matched::Yes {
-            return Ok(false);
-        }
-        let time = self.base.time_of(time, out)?;
-        if let Some(event) = out.events.last_mut() {
-            event.0 = time;
-            if !at_once {
-                self.base.convert(scope, &mut event.1);
-            }
-        }
-        Ok(true)
+        (matched == Matched::Yes).then_some(time)
     }
 }
 
