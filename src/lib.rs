@@ -14,7 +14,8 @@
 //! An input decodes just enough to know the tag and the bounds of a batch, asks its [`Emitter`](plugin::Emitter) for a permit (which waits while
 //! anything behind the route is full), and emits. The router looks the tag up once a batch, runs the filters over the batch in place and hands it to the output. A batch
 //! stays packed msgpack until somebody has to look; decoded records borrow from the received bytes and from the thread's [`Scratch`](event::Scratch),
-//! live inside one `emit`, and never cross an await. A buffered output's chunk is packed msgpack again; its writer transcodes that straight to what the server wants.
+//! live inside one `emit`, and never cross an await. Whoever walks over packed records expects the keys of those before ([`Layouts`](event::msgpack::Layouts)):
+//! one source has the same ones in the same order. A buffered output's chunk is packed msgpack again; its writer transcodes that straight to what the server wants.
 //!
 //! # Rooms
 //!
