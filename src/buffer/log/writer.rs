@@ -192,6 +192,7 @@ impl Writer {
     /// Whether there was anything to write.
     fn write(&mut self, job: &Job) -> Result<bool, (&'static str, io::Error)> {
         let mut has_written = false;
+        let segment_bytes = self.shared.options().segment_bytes as u64;
         for block in &job.blocks {
             // What became of a segment since may be that everything in it is delivered.
             if !self.shared.lock().has_segment(block.segment.number) {
@@ -200,7 +201,7 @@ impl Writer {
             self.turn_to(block.segment)?;
             let Some(open) = &mut self.file else { continue };
             self.unsynced_since.get_or_insert_with(Instant::now);
-            open.write(block).map_err(|error| ("write", error))?;
+            open.write(block, segment_bytes).map_err(|error| ("write", error))?;
             has_written = true;
         }
         if job.sync {
@@ -352,13 +353,13 @@ impl Writer {
 impl Open {
     /// Writes a block. In a file that goes on behind it the mark of the end comes first: whatever is cut off, frames of another segment are
     /// not taken for the end of this one.
-    fn write(&mut self, block: &Block) -> io::Result<()> {
+    fn write(&mut self, block: &Block, segment_bytes: u64) -> io::Result<()> {
         let (start, end) = (block.start as u64, (block.start + block.bytes.len()) as u64);
         if end > self.reached && start >= ASIDE_FROM {
-            let from = start.max(self.reached);
-            let length = end - from + ASIDE_BYTES;
+            // Not past the end of the segment, where it would lie idle until that is delivered.
+            let (from, until) = (start.max(self.reached), (end + ASIDE_BYTES).min(segment_bytes.max(end)));
             // A disk that does not do it need not be asked again.
-            self.reached = if self.file.set_aside(from, length) { from + length } else { u64::MAX };
+            self.reached = if self.file.set_aside(from, until - from) { until } else { u64::MAX };
         }
         if end < self.old_length {
             self.file.write_at(&Header::end(self.segment.salt), end)?;
