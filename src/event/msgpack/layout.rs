@@ -103,7 +103,7 @@ impl Layout {
     /// Notes that a record had others, which differ from each other; its pairs begin at the cursor. Says whether those are taken down now.
     #[inline]
     pub fn missed(&mut self, pairs: Reader<'_>, count: usize) -> bool {
-        self.misses += 1;
+        self.misses = self.misses.saturating_add(1);
         if self.misses < self.patience || count == 0 || count > MOST_KEYS {
             return false;
         }
