@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::thread::ThreadId;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -116,6 +117,8 @@ pub struct Limits {
 struct Idle {
     sender: SendRequest<Sent>,
     since: Instant,
+    /// The thread that drives it: from another one each of its parts would have to wait for that.
+    thread: ThreadId,
 }
 
 /// A client of one server; shared by all who send to it.
@@ -154,7 +157,7 @@ impl Client {
         self.idle().clear();
     }
 
-    /// Sends a request, over an open connection where there is one.
+    /// Sends a request, over an open connection of this thread where there is one.
     pub async fn send(&self, request: Request) -> Result<Answer, Failure> {
         if let Some(sender) = self.take_idle() {
             match self.exchange(sender, &request).await {
@@ -174,16 +177,21 @@ impl Client {
     fn take_idle(&self) -> Option<SendRequest<Sent>> {
         let mut idle = self.idle();
         idle.retain(|one| one.since.elapsed() < IDLE_TIME && !one.sender.is_closed());
+        let here = std::thread::current().id();
         // The last one given back: the others grow old and are closed.
-        let at = idle.iter().rposition(|one| one.sender.is_ready())?;
+        let at = idle.iter().rposition(|one| one.thread == here && one.sender.is_ready())?;
         Some(idle.remove(at).sender)
     }
 
     fn give_back(&self, sender: SendRequest<Sent>) {
         let mut idle = self.idle();
-        if self.keeps && !sender.is_closed() && idle.len() < MAX_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+        if !self.keeps || sender.is_closed() {
+            return;
         }
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push(Idle { sender, since: Instant::now(), thread: std::thread::current().id() });
     }
 
     async fn connect(&self) -> Result<SendRequest<Sent>, Failure> {
@@ -385,3 +393,6 @@ impl Body for Sent {
         SizeHint::with_exact(self.rest.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

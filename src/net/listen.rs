@@ -119,7 +119,7 @@ async fn accept_for_ever<F: Future<Output = ()> + Send + 'static>(
             Ok((raw, peer)) => {
                 raw.set_options(options);
                 let handle = handle.clone();
-                loops.spawn(async move {
+                loops.serve(async move {
                     let _place = place;
                     // Registered here, with the loop that serves it.
                     match raw.into_stream() {

@@ -12,6 +12,17 @@ use tokio::task::JoinHandle;
 struct Loop {
     handle: Handle,
     tasks: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Loop {
+    fn run(&self, counter: &Arc<AtomicUsize>, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let guard = Counted::new(counter);
+        self.handle.spawn(async move {
+            let _guard = guard;
+            task.await;
+        })
+    }
 }
 
 /// A fixed set of runtimes, each on a thread of its own.
@@ -33,7 +44,7 @@ impl Loops {
                     let _ = ended.await;
                 });
             })?;
-            all.loops.push(Loop { handle, tasks: Arc::new(AtomicUsize::new(0)) });
+            all.loops.push(Loop { handle, tasks: Arc::default(), connections: Arc::default() });
             all.ends.push((end, thread));
         }
         Ok(all)
@@ -41,21 +52,36 @@ impl Loops {
 
     /// The runtime that this is called on, and no thread: for what is to keep to its clock.
     pub fn here() -> Loops {
-        Loops { loops: vec![Loop { handle: Handle::current(), tasks: Arc::default() }], ends: Vec::new() }
+        Loops { loops: vec![Loop { handle: Handle::current(), tasks: Arc::default(), connections: Arc::default() }], ends: Vec::new() }
     }
 
     /// Runs a task on the runtime with the fewest tasks.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let least = self
-            .loops
-            .iter()
-            .min_by_key(|one| one.tasks.load(Ordering::Relaxed))
-            .unwrap_or_else(|| unreachable!("there is at least one loop"));
-        let guard = Counted::new(&least.tasks);
-        least.handle.spawn(async move {
-            let _guard = guard;
-            task.await;
-        })
+        let least = self.least(|one| one.tasks.load(Ordering::Relaxed));
+        least.run(&least.tasks, task)
+    }
+
+    /// Serves a connection on the runtime with the fewest connections: they are where the work is, whatever else there is.
+    pub fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let least = self.least(|one| one.connections.load(Ordering::Relaxed));
+        least.run(&least.connections, connection)
+    }
+
+    /// Runs a task on this runtime, of [`Loops::len`].
+    pub fn spawn_on(&self, number: usize, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let one = &self.loops[number];
+        one.run(&one.tasks, task)
+    }
+
+    /// The numbers of the runtimes, those with the fewest tasks first.
+    pub fn quietest_first(&self) -> Vec<usize> {
+        let mut numbers: Vec<usize> = (0..self.loops.len()).collect();
+        numbers.sort_by_key(|number| self.loops[*number].tasks.load(Ordering::Relaxed));
+        numbers
+    }
+
+    fn least(&self, count: impl Fn(&Loop) -> usize) -> &Loop {
+        self.loops.iter().min_by_key(|one| count(one)).unwrap_or_else(|| unreachable!("there is at least one loop"))
     }
 
     /// Waits until each of them has got to a task that comes now.
@@ -86,6 +112,7 @@ impl Drop for Loops {
     }
 }
 
+/// Counts a task as long as it is there.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {

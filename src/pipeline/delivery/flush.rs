@@ -32,23 +32,29 @@ pub(super) async fn look_for_due(delivery: Arc<Delivery>, mut phase: watch::Rece
     }
 }
 
-/// Delivers chunks, one after another, until there will be no more.
-pub(super) async fn write_chunks(delivery: Arc<Delivery>, mut phase: watch::Receiver<Phase>) {
+/// Delivers chunks, one after another, until there will be no more. `has_others` is whether other threads do the same.
+pub(super) async fn write_chunks(delivery: Arc<Delivery>, has_others: bool, mut phase: watch::Receiver<Phase>) {
     let mut replaced = delivery.replaced.subscribe();
+    let queue = &delivery.queue;
     while !*replaced.borrow_and_update() {
-        let wake = delivery.queue.wake.notified();
+        let seat = queue.seats.sit();
         delivery.queue_due();
-        match delivery.queue.next(Instant::now()) {
+        match queue.next(Instant::now(), delivery.settings.flush_threads, has_others) {
             Next::Write(waiting) => {
-                if !delivery.deliver(waiting, &mut phase).await {
+                drop(seat);
+                let goes_on = delivery.deliver(waiting, &mut phase).await;
+                if goes_on {
+                    delivery.pause_between(&phase).await;
+                }
+                queue.rest();
+                if !goes_on {
                     return;
                 }
-                delivery.pause_between(&phase).await;
             }
             Next::Wait(until) => {
                 let until = until.unwrap_or_else(|| Instant::now() + IDLE_PERIOD * 100);
                 tokio::select! {
-                    () = wake => {}
+                    () = seat.woken() => {}
                     () = sleep_until(until) => {}
                     _ = replaced.changed() => {}
                 }

@@ -11,6 +11,7 @@ pub(super) mod on_disk;
 mod outage;
 mod queue;
 mod retry;
+mod seats;
 pub(super) mod secondary;
 mod stage;
 mod take_over;
@@ -173,18 +174,21 @@ impl Delivery {
 
     /// Starts the tasks.
     pub fn start(this: &Arc<Self>, loops: &Loops) {
-        this.start_with(|task| loops.spawn(task));
+        this.start_on(&loops.quietest_first(), |thread, task| loops.spawn_on(thread, task));
     }
 
-    fn start_with(self: &Arc<Self>, spawn: impl Fn(BoxFuture<'static, ()>) -> JoinHandle<()>) {
-        let run = |task: BoxFuture<'static, ()>| spawn(Box::pin(self.log.clone().run(task)));
-        let mut tasks = vec![run(Box::pin(flush::look_for_due(Arc::clone(self), self.phase.subscribe())))];
+    /// There are writers on two threads at least, so that one can be found where no chunk is being filled, though only as many as there are
+    /// flush threads write at once.
+    fn start_on(self: &Arc<Self>, threads: &[usize], spawn: impl Fn(usize, BoxFuture<'static, ()>) -> JoinHandle<()>) {
+        let run = |thread, task: BoxFuture<'static, ()>| spawn(thread, Box::pin(self.log.clone().run(task)));
+        let mut tasks = vec![run(threads[0], Box::pin(flush::look_for_due(Arc::clone(self), self.phase.subscribe())))];
         if let Some(disk) = &self.disk {
             let location = disk.location.clone();
-            tasks.push(run(Box::pin(take_over::look_again(Arc::clone(self), location, self.phase.subscribe()))));
+            tasks.push(run(threads[0], Box::pin(take_over::look_again(Arc::clone(self), location, self.phase.subscribe()))));
         }
-        for _ in 0..self.settings.flush_threads {
-            tasks.push(run(Box::pin(flush::write_chunks(Arc::clone(self), self.phase.subscribe()))));
+        let (writers, has_others) = (self.settings.flush_threads.max(threads.len().min(2)), threads.len() > 1);
+        for thread in threads.iter().cycle().take(writers) {
+            tasks.push(run(*thread, Box::pin(flush::write_chunks(Arc::clone(self), has_others, self.phase.subscribe()))));
         }
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
@@ -234,7 +238,7 @@ impl Delivery {
                 let _ = task.await;
             }
             // Other outputs may have emitted their last events here after the writers had gone.
-            flush::write_chunks(Arc::clone(&self), self.phase.subscribe()).await;
+            flush::write_chunks(Arc::clone(&self), false, self.phase.subscribe()).await;
         });
         if timeout_at(deadline, all.as_mut()).await.is_err() {
             self.phase.send_replace(Phase::Abandoned);

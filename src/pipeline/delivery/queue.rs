@@ -5,12 +5,12 @@
 
 use super::outage::{Failure, Outage, Refused};
 use super::retry::Retry;
+use super::seats::Seats;
 use super::waiting::Waiting;
 use crate::buffer::{Closed, RetrySettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What a writer does next.
@@ -47,6 +47,8 @@ struct Inside {
     bytes: u64,
     records: u64,
     in_hand: usize,
+    /// Writers that are at work.
+    writing: usize,
     is_ending: bool,
     /// Whether what waits stays where it is.
     is_left: bool,
@@ -56,8 +58,8 @@ struct Inside {
 #[derive(Default)]
 pub struct Queue {
     inside: Mutex<Inside>,
-    /// Told whenever there may be something new for writers.
-    pub wake: Notify,
+    /// Where writers wait; told whenever there may be something new for them.
+    pub seats: Seats,
 }
 
 impl Queue {
@@ -106,27 +108,45 @@ impl Queue {
         inside.bytes += waiting.counted;
         inside.records += waiting.records() as u64;
         inside.ready.insert(waiting.number, waiting);
-        self.wake.notify_one();
+        self.seats.wake_one();
     }
 
-    /// The next chunk to deliver, if there is one whose time has come.
-    pub fn next(&self, now: Instant) -> Next {
+    /// The next chunk to deliver, if there is one whose time has come and fewer than `most` writers are at work; [`Queue::rest`] says when it
+    /// is delivered. `has_others` is whether there are writers on other threads: what was filled on this one is left to them for a while.
+    pub fn next(&self, now: Instant, most: usize, has_others: bool) -> Next {
         let mut inside = self.lock();
         if inside.is_left {
             return Next::End;
         }
         inside.release_due(now);
+        if inside.writing >= most && !inside.ready.is_empty() {
+            return Next::Wait(None);
+        }
+        if let Some(until) = inside.left_to_others(now).filter(|_| has_others) {
+            self.seats.wake_other();
+            return Next::Wait(Some(until));
+        }
         let found = inside.pick(now);
         match found.and_then(|number| inside.ready.remove(&number)) {
             Some(waiting) => {
                 inside.in_hand += 1;
+                inside.writing += 1;
                 if !inside.ready.is_empty() {
-                    self.wake.notify_one();
+                    self.seats.wake_one();
                 }
                 Next::Write(Box::new(waiting))
             }
             None if inside.is_ending && inside.ready.is_empty() => Next::End,
             None => Next::Wait(inside.next_time()),
+        }
+    }
+
+    /// A writer that had got a chunk is ready for the next one, and so is another one in its place.
+    pub fn rest(&self) {
+        let mut inside = self.lock();
+        inside.writing -= 1;
+        if !inside.ready.is_empty() {
+            self.seats.wake_one();
         }
     }
 
@@ -273,8 +293,7 @@ impl Queue {
 
     /// Lets all writers look again.
     pub fn wake_all(&self) {
-        self.wake.notify_waiters();
-        self.wake.notify_one();
+        self.seats.wake_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -290,6 +309,13 @@ impl Inside {
             let waiting = entry.remove();
             self.ready.insert(waiting.number, waiting);
         }
+    }
+
+    /// Until when the only chunk that is ready is better delivered by another thread than by this one, which fills the next.
+    fn left_to_others(&self, now: Instant) -> Option<Instant> {
+        let is_quiet = self.outage.is_none() && !self.is_ending && self.ready.len() == 1;
+        let (_, only) = self.ready.first_key_value().filter(|_| is_quiet)?;
+        only.left_to_others().filter(|until| now < *until)
     }
 
     fn pick(&mut self, now: Instant) -> Option<u64> {

@@ -6,7 +6,13 @@ use crate::buffer::{Chunk, Closed, Compress, RetrySettings, Stored, pack, unpack
 use crate::event::Receipt;
 use std::io;
 use std::ops::Range;
+use std::thread::ThreadId;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// A thread that has filled a chunk leaves it to writers on other threads for so long: about as long as one has a chunk in hand, and too
+/// short to be noticed.
+const OTHERS_WAIT: Duration = Duration::from_millis(5);
 
 /// A chunk on its way.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct Waiting {
     pub is_probe: bool,
     /// Its bytes as they are kept.
     pub counted: u64,
+    /// Who has queued it, and when.
+    queued: (ThreadId, Instant),
 }
 
 #[derive(Debug)]
@@ -60,7 +68,14 @@ impl Waiting {
             number,
             is_probe: false,
             counted: bytes,
+            queued: (std::thread::current().id(), Instant::now()),
         }
+    }
+
+    /// Until when it is not for writers on this thread, if it was filled here.
+    pub fn left_to_others(&self) -> Option<Instant> {
+        let (thread, since) = self.queued;
+        (thread == std::thread::current().id()).then(|| since + OTHERS_WAIT)
     }
 
     /// How many events it has, those included that are not at hand.

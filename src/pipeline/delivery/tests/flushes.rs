@@ -4,7 +4,11 @@ use super::rig::{Act, Rig, pass};
 use crate::buffer::{CHUNK_COST_BYTES, Defaults};
 use crate::event::EventTime;
 use crate::metrics::Buffered;
+use crate::net::Loops;
+use crate::pipeline::delivery::Delivery;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -206,17 +210,80 @@ async fn a_burst_interval_puts_pauses_between_deliveries() {
     assert_eq!(rig.times(), [0, 2, 4]);
 }
 
+/// Emits from one of the threads that deliver, each chunk when the one before has gone, and gives where that was and where each was delivered.
+fn emit_from_a_loop(rig: &Arc<Rig>, loops: &Loops, number: usize) -> (ThreadId, Vec<ThreadId>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let emits = Arc::clone(rig);
+    loops.spawn_on(number, async move {
+        let before = emits.attempts().len();
+        for n in 0..20 {
+            emits.emit("t", [n]).unwrap();
+            while emits.attempts().len() <= before + n as usize {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let threads = emits.attempts()[before..].iter().map(|attempt| attempt.thread).collect();
+        tell.send((std::thread::current().id(), threads)).unwrap();
+    });
+    told.recv_timeout(Duration::from_secs(20)).unwrap()
+}
+
+#[test]
+fn a_chunk_is_delivered_by_a_thread_that_does_not_fill_the_next() {
+    for threads in [1, 2] {
+        let loops = Loops::start(2).unwrap();
+        let config = format!("<buffer>\nflush_interval 1h\nflush_thread_count {threads}\nchunk_limit_records 1\n</buffer>");
+        let rig = Arc::new(Rig::idle(&config, |_, _| Act::Take));
+        Delivery::start(&rig.delivery, &loops);
+        for number in [0, 1] {
+            let (here, delivered) = emit_from_a_loop(&rig, &loops, number);
+            let own = delivered.iter().filter(|thread| **thread == here).count();
+            // A machine that is busy elsewhere may let the other one wait for longer than it is waited for.
+            assert!(delivered.len() == 20 && own < 10, "{own} of {} on the same thread", delivered.len());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(rig.stop(5));
+    }
+}
+
+#[test]
+fn what_other_threads_do_not_take_is_delivered_where_it_was_filled() {
+    let loops = Loops::start(2).unwrap();
+    let config = "<buffer>\nflush_interval 1h\nflush_thread_count 2\nchunk_limit_records 1\n</buffer>";
+    let rig = Arc::new(Rig::idle(config, |nth, _| if nth == 0 { Act::Hang } else { Act::Take }));
+    Delivery::start(&rig.delivery, &loops);
+    let (here, delivered) = emit_from_a_loop(&rig, &loops, 1);
+    assert!(delivered[0] != here && delivered[1..].iter().all(|thread| *thread == here), "{here:?} {delivered:?}");
+    rig.delivery.abandon();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(rig.stop(1));
+}
+
+#[test]
+fn with_writers_on_several_threads_no_more_write_at_once_than_flush_threads() {
+    let loops = Loops::start(3).unwrap();
+    let rig = Rig::idle("<buffer>\nflush_interval 1h\nflush_thread_count 1\nchunk_limit_records 1\n</buffer>", |_, _| {
+        Act::TakeAfter(Duration::from_millis(1))
+    });
+    Delivery::start(&rig.delivery, &loops);
+    rig.emit("t", 0..200).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let remaining = runtime.block_on(rig.stop(20));
+    assert_eq!((remaining.chunks, rig.taken()), (0, (0..200).collect()), "one after another, in order");
+    assert_eq!(rig.shared.most_at_once.load(Ordering::SeqCst), 1);
+}
+
 /// Threads that emit, threads that deliver, and trouble in between, on the machine's own clock.
 #[test]
 fn many_threads_lose_and_repeat_nothing() {
-    let loops = crate::net::Loops::start(2).unwrap();
+    let loops = Loops::start(2).unwrap();
     let config = "<buffer tag>\nflush_interval 0s\nflush_thread_interval 0.01\nflush_thread_count 3\nchunk_limit_records 50\nretry_wait 0.01\n</buffer>";
     let rig = Rig::idle(config, |nth, numbers| match nth % 7 {
         3 => Act::Fail,
         5 => Act::TakeFirst(numbers.len() / 3),
         _ => Act::Take,
     });
-    crate::pipeline::delivery::Delivery::start(&rig.delivery, &loops);
+    Delivery::start(&rig.delivery, &loops);
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let rig = &rig;

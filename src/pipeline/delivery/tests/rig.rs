@@ -12,6 +12,7 @@ use crate::plugin::{BoxFuture, Context, EmitError, Emitter, Host, Limit, Sink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -42,6 +43,8 @@ pub struct Attempt {
     pub numbers: Vec<i64>,
     pub chunk: Chunk,
     pub act: Act,
+    /// Where it was made.
+    pub thread: ThreadId,
 }
 
 type Script = dyn Fn(usize, &[i64]) -> Act + Send + Sync;
@@ -92,7 +95,8 @@ impl BufferedOutput for Scripted {
                 let mut attempts = self.shared.attempts.lock().unwrap();
                 let act = (self.shared.script)(attempts.len(), &numbers);
                 let at = self.shared.began.elapsed().as_secs_f64();
-                attempts.push(Attempt { at, numbers, chunk: chunk.clone(), act: act.clone() });
+                let thread = std::thread::current().id();
+                attempts.push(Attempt { at, numbers, chunk: chunk.clone(), act: act.clone(), thread });
                 act
             };
             let result = perform(act, chunk).await;
@@ -223,7 +227,7 @@ impl Rig {
 
     /// Starts what was made idle.
     pub fn start_tasks(&self) {
-        self.delivery.start_with(tokio::spawn);
+        self.delivery.start_on(&[0], |_, task| tokio::spawn(task));
     }
 
     pub fn start_as(
@@ -233,7 +237,7 @@ impl Rig {
         script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static,
     ) -> Rig {
         let rig = Rig::make(inside, is_packed, defaults, script);
-        rig.delivery.start_with(tokio::spawn);
+        rig.delivery.start_on(&[0], |_, task| tokio::spawn(task));
         rig
     }
 
