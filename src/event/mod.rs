@@ -12,6 +12,7 @@ mod intern;
 pub mod json;
 mod keys;
 pub mod msgpack;
+mod patience;
 mod receipt;
 mod record;
 pub mod ruby;

@@ -225,12 +225,19 @@ pub struct Frames<'b> {
     bytes: &'b [u8],
     salt: u32,
     at: usize,
+    /// Whether these are not all the bytes there are.
+    has_more: bool,
 }
 
 impl<'b> Frames<'b> {
     /// Over the bytes of a segment with this salt.
     pub fn new(bytes: &'b [u8], salt: u32) -> Frames<'b> {
-        Frames { bytes, salt, at: 0 }
+        Frames { bytes, salt, at: 0, has_more: false }
+    }
+
+    /// Over bytes after which the segment goes on: a frame that ends behind them is not looked for among them, and called damaged with its header.
+    pub fn of_window(bytes: &'b [u8], salt: u32) -> Frames<'b> {
+        Frames { has_more: true, ..Frames::new(bytes, salt) }
     }
 
     /// Whether nothing comes any more.
@@ -269,6 +276,10 @@ impl<'b> Iterator for Frames<'b> {
             return None;
         }
         let end = start + header.frame_bytes();
+        if self.has_more && end > self.bytes.len() {
+            self.at = self.bytes.len();
+            return Some(Found::Damage(start..self.at, Some(header)));
+        }
         let body = self.bytes.get(start + HEADER_BYTES..end);
         if let Some(body) = body.filter(|body| checksum(body) == header.checksum) {
             self.at = end;

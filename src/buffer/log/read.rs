@@ -235,7 +235,8 @@ impl LogChunk {
             let bytes = &window.bytes[..window.filled];
             let mut next = at + part.length;
             let is_last = next == place.length;
-            for found in Frames::new(bytes, salt) {
+            let frames = if is_last { Frames::new(bytes, salt) } else { Frames::of_window(bytes, salt) };
+            for found in frames {
                 match found {
                     Found::Frame(frame) if frame.header.kind == Kind::Events && frame.header.chunk == self.number => {
                         if !reading.take(&frame)? {

@@ -3,6 +3,7 @@
 //! Reading borrows the text; writing needs no tree. What is neither text nor number of JSON (bin, extensions, other keys than texts) has
 //! the form that Ruby's `to_s` gives it.
 
+mod expected;
 mod float;
 mod number;
 mod read;

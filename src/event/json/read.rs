@@ -1,6 +1,6 @@
 //! Reading JSON text into values that borrow it, as strictly or laxly as the library that a configuration names.
 
-use super::{number, string};
+use super::{expected, number, string};
 use crate::event::fields::keep_last;
 use crate::event::keys::Keys;
 use crate::event::msgpack::MAX_DEPTH;
@@ -89,6 +89,9 @@ fn from_value<'a>(bump: &'a Bump, value: Value<'a>) -> Document<'a> {
     }
 }
 
+/// Fields of an object, in order.
+pub(super) type Fields<'a> = BumpVec<'a, (Value<'a>, Value<'a>)>;
+
 /// A cursor over JSON text.
 pub(super) struct TextReader<'a> {
     pub(super) bump: &'a Bump,
@@ -119,7 +122,7 @@ impl<'a> TextReader<'a> {
 
     /// White space and comments.
     #[inline]
-    fn pass_space(&mut self) -> Result<(), Stop<'a>> {
+    pub(super) fn pass_space(&mut self) -> Result<(), Stop<'a>> {
         self.pass_blanks();
         if self.peek() == Some(b'/') { self.pass_comments() } else { Ok(()) }
     }
@@ -143,12 +146,12 @@ impl<'a> TextReader<'a> {
     fn document(&mut self) -> Result<Document<'a>, Stop<'a>> {
         if self.peek() == Some(b'{') {
             self.at += 1;
-            return self.fields(16, 1).map(|fields| Document::Record(Record::from_vec(fields)));
+            return expected::record(self).map(|fields| Document::Record(Record::from_vec(fields)));
         }
         self.value(0).map(Document::Value)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, Stop<'a>> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Value<'a>, Stop<'a>> {
         match self.peek().ok_or(Stop::End)? {
             b'"' => string::read(self).map(Value::Str),
             b'0'..=b'9' | b'-' => number::read(self),
@@ -219,7 +222,7 @@ impl<'a> TextReader<'a> {
 
     /// Passes a comma or the closing bracket, and says whether it was the bracket.
     #[inline]
-    fn separator(&mut self, close: u8) -> Result<bool, Stop<'a>> {
+    pub(super) fn separator(&mut self, close: u8) -> Result<bool, Stop<'a>> {
         let byte = self.peek().ok_or(Stop::End)?;
         if byte != b',' && byte != close {
             return Err(Stop::Syntax);
@@ -228,10 +231,17 @@ impl<'a> TextReader<'a> {
         Ok(byte == close)
     }
 
-    fn fields(&mut self, room: usize, depth: usize) -> Result<BumpVec<'a, (Value<'a>, Value<'a>)>, Stop<'a>> {
-        let mut fields = BumpVec::with_capacity_in(room, self.bump);
+    fn fields(&mut self, room: usize, depth: usize) -> Result<Fields<'a>, Stop<'a>> {
+        self.more_fields(BumpVec::with_capacity_in(room, self.bump), depth)
+    }
+
+    /// The rest of an object of which some fields are read, with different keys: behind the last one's value, or the opening bracket.
+    pub(super) fn more_fields(&mut self, mut fields: Fields<'a>, depth: usize) -> Result<Fields<'a>, Stop<'a>> {
         let mut keys = Keys::new();
         let mut repeated = false;
+        for (key, _) in &fields {
+            repeated |= key.as_bytes().is_none_or(|key| keys.add_one_more(key, self.bump));
+        }
         match self.fill_fields(&mut fields, &mut keys, &mut repeated, depth) {
             Ok(()) => {}
             Err(Stop::End) => {
@@ -247,17 +257,18 @@ impl<'a> TextReader<'a> {
     }
 
     #[inline]
-    fn fill_fields(
-        &mut self,
-        fields: &mut BumpVec<'a, (Value<'a>, Value<'a>)>,
-        keys: &mut Keys<'a, 'a>,
-        repeated: &mut bool,
-        depth: usize,
-    ) -> Result<(), Stop<'a>> {
+    fn fill_fields(&mut self, fields: &mut Fields<'a>, keys: &mut Keys<'a, 'a>, repeated: &mut bool, depth: usize) -> Result<(), Stop<'a>> {
         self.pass_space()?;
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
+        if fields.is_empty() {
+            if self.peek() == Some(b'}') {
+                self.at += 1;
+                return Ok(());
+            }
+        } else {
+            if self.separator(b'}')? {
+                return Ok(());
+            }
+            self.pass_space()?;
         }
         loop {
             let key = match string::plain(self) {

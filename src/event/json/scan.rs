@@ -84,6 +84,14 @@ mod blocks {
         }
     }
 
+    /// The place of the first special byte. A call, so that a text without any has its length known before it is looked at: what follows
+    /// need not wait then.
+    #[cold]
+    #[inline(never)]
+    fn place_in_short(special: u32) -> usize {
+        special.trailing_zeros() as usize
+    }
+
     /// See [`super::copy_plain`]; without `COPY` nothing is written.
     #[inline(always)]
     pub(in crate::event::json) unsafe fn walk<const STOP: bool, const COPY: bool, const LONG: bool>(text: &[u8], to: *mut u8) -> usize {
@@ -99,7 +107,8 @@ mod blocks {
                 if COPY {
                     block.store(to);
                 }
-                return (block.special::<STOP>() | 1 << BYTES).trailing_zeros().min(length as u32) as usize;
+                let special = block.special::<STOP>() & ((1 << length) - 1);
+                return if special == 0 { length } else { place_in_short(special) };
             }
             let mut at = 0;
             while LONG && length - at >= AT_ONCE * BYTES && walk_several::<STOP, COPY>(from.add(at), to.wrapping_add(at)) {

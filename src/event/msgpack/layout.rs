@@ -2,6 +2,7 @@
 //! own length, so that the value behind it need not wait for that, and keys that are known to differ need not be compared again.
 
 use super::Reader;
+use crate::event::patience::Patience;
 use std::cell::RefCell;
 
 /// Layouts that are known at a time, by how many keys they have: sources that mix mostly differ in that.
@@ -17,10 +18,6 @@ const MOST_KEYS: usize = 24;
 const LONGEST_KEY: usize = 32;
 /// What is compared at once.
 const WORDS: usize = 16;
-/// After so many records in a row with other keys those of the last one are taken down instead,
-const FEWEST_MISSES: u32 = 4;
-/// and after up to so many where those that were taken down before never came again.
-const MOST_MISSES: u32 = 64;
 
 /// A key as msgpack has it.
 #[derive(Clone, Copy, Debug)]
@@ -73,18 +70,13 @@ pub struct Layout {
     keys: [Known; MOST_KEYS],
     /// How many there are; none where nothing is known.
     count: usize,
-    /// Records with other keys since one had these.
-    misses: u32,
-    /// How many of those are put up with.
-    patience: u32,
-    /// Whether a record had these keys since they were taken down.
-    is_proven: bool,
+    patience: Patience,
 }
 
 impl Layout {
     /// Of nothing yet.
     pub(in crate::event) const fn new() -> Layout {
-        Layout { keys: [Known::NONE; MOST_KEYS], count: 0, misses: FEWEST_MISSES, patience: FEWEST_MISSES, is_proven: false }
+        Layout { keys: [Known::NONE; MOST_KEYS], count: 0, patience: Patience::new() }
     }
 
     /// The keys, where there are so many: what a record of that size probably has.
@@ -96,25 +88,18 @@ impl Layout {
     /// Notes that a record had these keys.
     #[inline(always)]
     pub fn met(&mut self) {
-        self.misses = 0;
-        self.is_proven = true;
+        self.patience.met();
     }
 
     /// Notes that a record had others, which differ from each other; its pairs begin at the cursor. Says whether those are taken down now.
     #[inline]
     pub fn missed(&mut self, pairs: Reader<'_>, count: usize) -> bool {
-        self.misses = self.misses.saturating_add(1);
-        if self.misses < self.patience || count == 0 || count > MOST_KEYS {
-            return false;
-        }
-        self.patience = if self.is_proven || self.count == 0 { FEWEST_MISSES } else { (self.patience * 2).min(MOST_MISSES) };
-        self.take_down(pairs, count)
+        (1..=MOST_KEYS).contains(&count) && self.patience.is_over() && self.take_down(pairs, count)
     }
 
     #[cold]
     fn take_down(&mut self, mut pairs: Reader<'_>, count: usize) -> bool {
         self.forget();
-        self.misses = 0;
         for known in &mut self.keys[..count] {
             let start = pairs.position();
             let Some(key) = pairs.usual_text() else { return false };
@@ -131,7 +116,6 @@ impl Layout {
     /// Knows nothing any more.
     pub fn forget(&mut self) {
         self.count = 0;
-        self.is_proven = false;
     }
 }
 
