@@ -10,7 +10,7 @@ pub(super) const SLACK: usize = 16;
 #[inline]
 pub(super) fn plain_length(text: &[u8]) -> usize {
     // SAFETY: nothing is copied.
-    unsafe { walk::<false, false, false>(text, std::ptr::null_mut()) }
+    unsafe { walk::<false, false, false>(text, text.len(), std::ptr::null_mut()) }
 }
 
 /// Copies bytes up to the first that has to be escaped, or with `STOP` is no ASCII, and gives their number. `LONG` is for texts in which
@@ -21,12 +21,23 @@ pub(super) fn plain_length(text: &[u8]) -> usize {
 #[inline]
 pub(super) unsafe fn copy_plain<const STOP: bool, const LONG: bool>(text: &[u8], to: *mut u8) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { walk::<STOP, true, LONG>(text, to) }
+    unsafe { walk::<STOP, true, LONG>(text, text.len(), to) }
+}
+
+/// The same for a text that is `length` bytes of these: where others are behind it, a short one need not be put together.
+///
+/// # Safety
+/// As for [`copy_plain`]; there are so many bytes.
+#[inline]
+pub(super) unsafe fn copy_plain_first<const STOP: bool>(bytes: &[u8], length: usize, to: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { walk::<STOP, true, true>(bytes, length, to) }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
-unsafe fn walk<const STOP: bool, const COPY: bool, const LONG: bool>(text: &[u8], to: *mut u8) -> usize {
+unsafe fn walk<const STOP: bool, const COPY: bool, const LONG: bool>(bytes: &[u8], length: usize, to: *mut u8) -> usize {
+    let text = &bytes[..length];
     let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || (STOP && byte >= 0x80);
     let plain = text.iter().position(|byte| special(*byte)).unwrap_or(text.len());
     if COPY {
@@ -92,18 +103,22 @@ mod blocks {
         special.trailing_zeros() as usize
     }
 
-    /// See [`super::copy_plain`]; without `COPY` nothing is written.
+    /// See [`super::copy_plain_first`]; without `COPY` nothing is written.
     #[inline(always)]
-    pub(in crate::event::json) unsafe fn walk<const STOP: bool, const COPY: bool, const LONG: bool>(text: &[u8], to: *mut u8) -> usize {
-        let (from, length) = (text.as_ptr(), text.len());
-        // SAFETY: what is read lies within the text, and what is written within its length and sixteen bytes more: blocks begin within the text,
-        // and one that does not end there is the only one of a text that is shorter than a block.
+    pub(in crate::event::json) unsafe fn walk<const STOP: bool, const COPY: bool, const LONG: bool>(
+        bytes: &[u8],
+        length: usize,
+        to: *mut u8,
+    ) -> usize {
+        let from = bytes.as_ptr();
+        // SAFETY: what is read lies within `bytes`, and what is written within the length of the text and sixteen bytes more: blocks begin within the
+        // text, and one that does not end there is the only one of a text that is shorter than a block.
         unsafe {
             if length < BYTES {
                 if length == 0 {
                     return 0;
                 }
-                let block = short_block(from, length);
+                let block = if bytes.len() >= BYTES { Block::load(from) } else { short_block(from, length) };
                 if COPY {
                     block.store(to);
                 }

@@ -52,8 +52,8 @@ impl Spelled {
             if reader.known_key(key).is_none() {
                 return Ok(false);
             }
-            match reader.usual_text() {
-                Some(text) => text::write_spelled_field(spelling, text, style, out),
+            match reader.usual_text_with_more() {
+                Some((bytes, length)) => text::write_spelled_field(spelling, bytes, length, style, out),
                 None => {
                     out.extend_from_slice(&spelling.bytes[..spelling.length - 1]);
                     value(reader, style, out, 1)?;

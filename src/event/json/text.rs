@@ -1,7 +1,7 @@
 //! Text as a JSON string: copied in blocks up to what has to be escaped; what is no UTF-8 is replaced.
 
 use super::Style;
-use super::scan::{SLACK, copy_plain};
+use super::scan::{SLACK, copy_plain, copy_plain_first};
 use super::spelled::{KEY_BYTES, Spelling};
 
 /// Text with escapes is written in parts of so many bytes, for each of which there is room at its worst: six bytes for one.
@@ -60,9 +60,10 @@ pub fn write_text_field(key: &[u8], text: &[u8], style: Style, out: &mut Vec<u8>
     out.extend_from_slice(b"\",");
 }
 
-/// As [`write_text_field`], with a key that is spelled already.
+/// As [`write_text_field`], with a key that is spelled already and a text that is `length` bytes of these.
 #[inline]
-pub(super) fn write_spelled_field(key: &Spelling, text: &[u8], style: Style, out: &mut Vec<u8>) {
+pub(super) fn write_spelled_field(key: &Spelling, bytes: &[u8], length: usize, style: Style, out: &mut Vec<u8>) {
+    let text = &bytes[..length];
     out.reserve(KEY_BYTES + text.len() + 2 + SLACK);
     // SAFETY: there is room for the whole of the spelling, or what counts of it and the text with two bytes behind, and for what is copied past
     // the end; all that is counted is written.
@@ -70,7 +71,7 @@ pub(super) fn write_spelled_field(key: &Spelling, text: &[u8], style: Style, out
         let to = out.as_mut_ptr().add(out.len());
         to.cast::<[u8; KEY_BYTES]>().write(key.bytes);
         let to = to.add(key.length);
-        let plain = copy_plain::<true, true>(text, to);
+        let plain = copy_plain_first::<true>(bytes, length, to);
         to.add(plain).cast::<[u8; 2]>().write(*b"\",");
         out.set_len(out.len() + key.length + plain + if plain == text.len() { 2 } else { 0 });
         plain

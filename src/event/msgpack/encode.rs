@@ -52,15 +52,28 @@ pub fn write_str(text: &[u8], out: &mut Vec<u8>) {
     // SAFETY: there is room for a head of two bytes and the text; all that is counted is written.
     unsafe {
         let to = out.as_mut_ptr().add(out.len());
-        let head = if length <= 0x1f {
-            to.write(0xa0 | length as u8);
+        let written = put_str(text, to);
+        out.set_len(out.len() + written);
+    }
+}
+
+/// Writes a text of up to 255 bytes; gives how many bytes that takes.
+///
+/// # Safety
+/// There is room for two bytes more than the text.
+#[inline(always)]
+unsafe fn put_str(text: &[u8], to: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let head = if text.len() <= 0x1f {
+            to.write(0xa0 | text.len() as u8);
             1
         } else {
-            to.cast::<[u8; 2]>().write([0xd9, length as u8]);
+            to.cast::<[u8; 2]>().write([0xd9, text.len() as u8]);
             2
         };
         copy(text, to.add(head));
-        out.set_len(out.len() + head + length);
+        head + text.len()
     }
 }
 
@@ -172,7 +185,38 @@ fn write_rare_value(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
 
 fn write_fields(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) -> bool {
     write_map_head(fields.len(), out);
-    fields.iter().fold(true, |is_exact, (key, value)| write_value(key, out) & write_value(value, out) & is_exact)
+    let (mut rest, mut is_exact) = (fields, true);
+    loop {
+        rest = &rest[write_texts(rest, out)..];
+        let [(key, value), more @ ..] = rest else { return is_exact };
+        is_exact &= write_value(key, out) & write_value(value, out);
+        rest = more;
+    }
+}
+
+/// Writes the pairs of short texts at the start, as far as there is room, which is asked for once; gives how many they are. Pairs are nearly
+/// all of that kind, and where each ends does not pass through memory.
+#[inline]
+fn write_texts(fields: &[(Value<'_>, Value<'_>)], out: &mut Vec<u8>) -> usize {
+    /// Of two texts.
+    const HEADS: usize = 4;
+    let (mut count, mut written) = (0, 0);
+    let (to, room) = (out.spare_capacity_mut().as_mut_ptr().cast::<u8>(), out.capacity() - out.len());
+    for (key, value) in fields {
+        let (Value::Str(key), Value::Str(value)) = (key, value) else { break };
+        if key.len() > 0xff || value.len() > 0xff || room - written < key.len() + value.len() + HEADS {
+            break;
+        }
+        // SAFETY: there is room for both texts with their heads.
+        unsafe {
+            written += put_str(key, to.add(written));
+            written += put_str(value, to.add(written));
+        }
+        count += 1;
+    }
+    // SAFETY: so many bytes are written.
+    unsafe { out.set_len(out.len() + written) };
+    count
 }
 
 fn write_ext(kind: i8, body: &[u8], out: &mut Vec<u8>) {

@@ -202,6 +202,12 @@ impl<'a> Reader<'a> {
     /// This is what nearly all keys and values are, and so worth a way of its own.
     #[inline(always)]
     pub fn usual_text(&mut self) -> Option<&'a [u8]> {
+        self.usual_text_with_more().map(|(bytes, length)| &bytes[..length])
+    }
+
+    /// The same as the bytes from its start on, whatever is behind it, and its length.
+    #[inline(always)]
+    pub fn usual_text_with_more(&mut self) -> Option<(&'a [u8], usize)> {
         let rest = self.bytes.get(self.at..)?;
         let (head, length) = match *rest.first()? {
             marker @ 0xa0..=0xbf => (1, (marker & 0x1f) as usize),
@@ -209,9 +215,9 @@ impl<'a> Reader<'a> {
             0xda => (3, u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?]) as usize),
             _ => return None,
         };
-        let text = rest.get(head..head + length)?;
+        let bytes = rest.get(head..).filter(|bytes| length <= bytes.len())?;
         self.at += head + length;
-        Some(text)
+        Some((bytes, length))
     }
 
     /// The whole number that comes next where it is none below zero and of up to 32 bits, as nearly all are; for all else `None`, and the
