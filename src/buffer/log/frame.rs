@@ -286,7 +286,8 @@ impl<'b> Iterator for Frames<'b> {
             return Some(Found::Frame(Frame { start, header, body }));
         }
         // The header is whole, so that its length can be trusted, unless bytes are missing from the file.
-        let follows = end == self.bytes.len() || self.bytes.get(end..).is_some_and(|rest| Header::read(rest, self.salt).is_some());
+        let follows =
+            end == self.bytes.len() && !self.has_more || self.bytes.get(end..).is_some_and(|rest| Header::read(rest, self.salt).is_some());
         let end = if follows { end } else { self.skip_damage(start + 1) };
         self.at = self.at.max(end);
         Some(Found::Damage(start..end, Some(header)))

@@ -1,7 +1,7 @@
 //! Reading a chunk back for its delivery: from the disk, or from memory where it is not written yet. What is damaged is reported once
 //! more and left out.
 
-use super::frame::{Found, Frame, Frames, Header, Kind};
+use super::frame::{Found, Frame, Frames, HEADER_BYTES, Header, Kind};
 use super::head::Remaining;
 use super::survey::{Place, content};
 use super::{Log, Shared};
@@ -290,9 +290,9 @@ impl Window {
     }
 }
 
-/// How long a frame is that may be cut off by the end of a window.
+/// How long a frame is that may be cut off by the end of a window, with the header of the next, which tells whether it ends there.
 fn length_of(header: Option<Header>) -> u32 {
-    header.map_or(0, |header| u32::try_from(header.frame_bytes()).unwrap_or(u32::MAX))
+    header.map_or(0, |header| u32::try_from(header.frame_bytes() + HEADER_BYTES).unwrap_or(u32::MAX))
 }
 
 impl Shared {

@@ -39,17 +39,13 @@ pub(super) async fn write_chunks(delivery: Arc<Delivery>, has_others: bool, mut 
     while !*replaced.borrow_and_update() {
         let seat = queue.seats.sit();
         delivery.queue_due();
-        match queue.next(Instant::now(), delivery.settings.flush_threads, has_others) {
+        match queue.next(Instant::now(), &delivery.crew, has_others, &seat) {
             Next::Write(waiting) => {
-                drop(seat);
-                let goes_on = delivery.deliver(waiting, &mut phase).await;
-                if goes_on {
-                    delivery.pause_between(&phase).await;
-                }
-                queue.rest();
-                if !goes_on {
+                let _at_work = AtWork(&delivery);
+                if !delivery.deliver(waiting, &mut phase).await {
                     return;
                 }
+                delivery.pause_between(&phase).await;
             }
             Next::Wait(until) => {
                 let until = until.unwrap_or_else(|| Instant::now() + IDLE_PERIOD * 100);
@@ -61,6 +57,15 @@ pub(super) async fn write_chunks(delivery: Arc<Delivery>, has_others: bool, mut 
             }
             Next::End => return,
         }
+    }
+}
+
+/// A writer at work, whatever comes of it.
+struct AtWork<'d>(&'d Delivery);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.queue.rest(&self.0.crew);
     }
 }
 

@@ -31,6 +31,7 @@ use crate::plugin::{BoxFuture, Context, EmitError, Limit, Sink};
 use backup::Backup;
 use on_disk::OnDisk;
 use queue::Queue;
+use seats::Crew;
 use secondary::Secondary;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,6 +100,7 @@ pub struct Delivery {
     is_held_up: AtomicBool,
     /// Whether a successor has taken over.
     replaced: watch::Sender<bool>,
+    crew: Crew,
 }
 
 impl Delivery {
@@ -134,6 +136,7 @@ impl Delivery {
             is_awaited: AtomicBool::new(false),
             is_held_up: AtomicBool::new(false),
             replaced: watch::channel(false).0,
+            crew: Crew::new(settings.flush_threads),
             output,
             settings,
             limit,

@@ -5,10 +5,11 @@
 
 use super::outage::{Failure, Outage, Refused};
 use super::retry::Retry;
-use super::seats::Seats;
+use super::seats::{Crew, Seat, Seats};
 use super::waiting::Waiting;
 use crate::buffer::{Closed, RetrySettings};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -47,8 +48,6 @@ struct Inside {
     bytes: u64,
     records: u64,
     in_hand: usize,
-    /// Writers that are at work.
-    writing: usize,
     is_ending: bool,
     /// Whether what waits stays where it is.
     is_left: bool,
@@ -108,18 +107,18 @@ impl Queue {
         inside.bytes += waiting.counted;
         inside.records += waiting.records() as u64;
         inside.ready.insert(waiting.number, waiting);
-        self.seats.wake_one();
+        self.seats.wake_for_new();
     }
 
-    /// The next chunk to deliver, if there is one whose time has come and fewer than `most` writers are at work; [`Queue::rest`] says when it
+    /// The next chunk to deliver, if there is one whose time has come and not all of the crew that may write do so; [`Queue::rest`] says when it
     /// is delivered. `has_others` is whether there are writers on other threads: what was filled on this one is left to them for a while.
-    pub fn next(&self, now: Instant, most: usize, has_others: bool) -> Next {
+    pub fn next(&self, now: Instant, crew: &Crew, has_others: bool, seat: &Seat<'_>) -> Next {
         let mut inside = self.lock();
         if inside.is_left {
             return Next::End;
         }
         inside.release_due(now);
-        if inside.writing >= most && !inside.ready.is_empty() {
+        if !crew.has_turn() && !inside.ready.is_empty() {
             return Next::Wait(None);
         }
         if let Some(until) = inside.left_to_others(now).filter(|_| has_others) {
@@ -129,9 +128,11 @@ impl Queue {
         let found = inside.pick(now);
         match found.and_then(|number| inside.ready.remove(&number)) {
             Some(waiting) => {
+                // Before others are woken, and before anybody can add a chunk: this one takes no more.
+                seat.leave();
                 inside.in_hand += 1;
-                inside.writing += 1;
-                if !inside.ready.is_empty() {
+                crew.writing.fetch_add(1, Ordering::Relaxed);
+                if !inside.ready.is_empty() && crew.has_turn() {
                     self.seats.wake_one();
                 }
                 Next::Write(Box::new(waiting))
@@ -142,10 +143,12 @@ impl Queue {
     }
 
     /// A writer that had got a chunk is ready for the next one, and so is another one in its place.
-    pub fn rest(&self) {
-        let mut inside = self.lock();
-        inside.writing -= 1;
-        if !inside.ready.is_empty() {
+    pub fn rest(&self, crew: &Crew) {
+        let inside = self.lock();
+        crew.writing.fetch_sub(1, Ordering::Relaxed);
+        if inside.is_ending {
+            self.seats.wake_all();
+        } else if !inside.ready.is_empty() {
             self.seats.wake_one();
         }
     }

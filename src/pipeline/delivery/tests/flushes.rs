@@ -260,6 +260,31 @@ fn what_other_threads_do_not_take_is_delivered_where_it_was_filled() {
 }
 
 #[test]
+fn as_many_write_at_once_as_there_are_flush_threads_wherever_chunks_are_filled() {
+    let loops = Loops::start(2).unwrap();
+    let config = "<buffer>\nflush_interval 1h\nflush_thread_count 5\nchunk_limit_records 1\n</buffer>";
+    for round in 0..20 {
+        let rig = Arc::new(Rig::idle(config, |_, _| Act::Hang));
+        Delivery::start(&rig.delivery, &loops);
+        let emits = Arc::clone(&rig);
+        loops.spawn_on(round % 2, async move {
+            for n in 0..7 {
+                emits.emit("t", [n]).unwrap();
+            }
+        });
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while rig.attempts().len() < 5 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(rig.attempts().len(), 5, "no fewer, and after a while no more");
+        rig.delivery.abandon();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(rig.stop(1));
+    }
+}
+
+#[test]
 fn with_writers_on_several_threads_no_more_write_at_once_than_flush_threads() {
     let loops = Loops::start(3).unwrap();
     let rig = Rig::idle("<buffer>\nflush_interval 1h\nflush_thread_count 1\nchunk_limit_records 1\n</buffer>", |_, _| {
@@ -271,6 +296,20 @@ fn with_writers_on_several_threads_no_more_write_at_once_than_flush_threads() {
     let remaining = runtime.block_on(rig.stop(20));
     assert_eq!((remaining.chunks, rig.taken()), (0, (0..200).collect()), "one after another, in order");
     assert_eq!(rig.shared.most_at_once.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_does_not_wait_for_a_write_that_hangs() {
+    let config = "<buffer>\nflush_interval 1s\nflush_thread_count 1\n</buffer>";
+    let old = Rig::start(config, |_, _| Act::Hang);
+    old.emit("t", [1]).unwrap();
+    pass(3.0).await;
+    assert_eq!(old.attempts().len(), 1);
+    let mut new = Rig::idle(config, |_, _| Act::Take);
+    new.take_over(&old);
+    new.emit("t", [2]).unwrap();
+    pass(3.0).await;
+    assert_eq!(new.taken(), [2]);
 }
 
 /// Threads that emit, threads that deliver, and trouble in between, on the machine's own clock.

@@ -230,6 +230,14 @@ impl Rig {
         self.delivery.start_on(&[0], |_, task| tokio::spawn(task));
     }
 
+    /// Takes the place of another one, as at a reload, and starts.
+    pub fn take_over(&mut self, old: &Rig) {
+        let new = std::mem::replace(&mut self.delivery, Arc::clone(&old.delivery));
+        self.delivery = Delivery::inherit(new, &old.delivery);
+        self.delivery.replace(&old.delivery);
+        self.start_tasks();
+    }
+
     pub fn start_as(
         inside: &str,
         is_packed: bool,
@@ -237,7 +245,7 @@ impl Rig {
         script: impl Fn(usize, &[i64]) -> Act + Send + Sync + 'static,
     ) -> Rig {
         let rig = Rig::make(inside, is_packed, defaults, script);
-        rig.delivery.start_on(&[0], |_, task| tokio::spawn(task));
+        rig.start_tasks();
         rig
     }
 
