@@ -1,3 +1,5 @@
+//! Which connections are used again, by whom.
+
 use super::*;
 use crate::net::Loops;
 use std::io::{BufRead, BufReader, Write};
