@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares Flumen with whichever of Fluent Bit, Vector and Fluentd is there, side by side, and writes a table and a chart.
 
-usage: python3 benches/load/run.py [--events 300000] [--rounds 5] [--only WORD] [--items] [--out benches/load]
+usage: python3 benches/load/run.py [--events 1000000] [--rounds 5] [--only WORD] [--items] [--out benches/load]
        python3 benches/load/run.py --scaling [--out benches/load]
        python3 benches/load/run.py --latency
        python3 benches/load/run.py --cores [--rounds 5] [--only WORD]
@@ -149,7 +149,7 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=300000)
+    parser.add_argument("--events", type=int, default=1000000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="workloads, or series of --scaling, whose name holds this")
     parser.add_argument("--items", action="store_true", help="the server answers each document, as a real node does")

@@ -7,7 +7,7 @@ use super::{Lent, Rejections};
 use crate::event::msgpack::write_entry;
 use crate::event::{Batch, Event, Scope, Scratch, Tag, append, give_back_buffer, take_buffer};
 use bumpalo::Bump;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parts that follow each other and were filtered by one thread.
@@ -30,7 +30,31 @@ struct Work<'w, 'a> {
     tag: &'w Tag,
     parts: &'w [(&'a [u8], usize)],
     is_coalesced: bool,
-    next: AtomicUsize,
+    left: Left,
+}
+
+/// The parts that nobody has taken yet. Whose batch it is takes them from the front, so that what it makes of them follows in one piece;
+/// those who help take several at a time from the back, and what they make is put behind it.
+struct Left(Mutex<Range<usize>>);
+
+/// A helper takes so much of what is left, as one of that many,
+const SHARE: usize = 4;
+/// and at most so many parts.
+const MOST_PARTS: usize = 4;
+
+impl Left {
+    fn take(&self, is_helper: bool) -> Range<usize> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_helper {
+            let count = left.len().div_ceil(SHARE).min(MOST_PARTS);
+            left.end -= count;
+            left.end..left.end + count
+        } else {
+            let count = left.len().min(1);
+            left.start += count;
+            left.start - count..left.start
+        }
+    }
 }
 
 /// Runs the steps over the parts of a batch, and packs what becomes of each.
@@ -42,15 +66,16 @@ pub(super) fn filter<'a>(
     parts: &[(&'a [u8], usize)],
     help: Option<(&'static Aides, &'a [Bump])>,
 ) -> Vec<Rejections<'a>> {
-    let work = Work { steps, tag, parts, is_coalesced: batch.is_coalesced(), next: AtomicUsize::new(0) };
+    let work = Work { steps, tag, parts, is_coalesced: batch.is_coalesced(), left: Left(Mutex::new(0..parts.len())) };
     let mut runs = match help {
-        None => work.do_all(scope.bump()),
+        None => work.do_all(scope.bump(), false),
         Some((aides, arenas)) => {
             let all = Mutex::new(Lent(Vec::new()));
             let arenas = Lent((scope.bump(), arenas));
             aides.help(arenas.0.1.len(), &|thread| {
                 let Lent((own, others)) = &arenas;
-                let runs = work.do_all(if thread == 0 { own } else { &others[thread - 1] });
+                let is_helper = thread > 0;
+                let runs = work.do_all(if is_helper { &others[thread - 1] } else { own }, is_helper);
                 all.lock().unwrap_or_else(PoisonError::into_inner).0.extend(runs);
             });
             all.into_inner().unwrap_or_else(PoisonError::into_inner).0
@@ -63,19 +88,23 @@ pub(super) fn filter<'a>(
 
 impl<'a> Work<'_, 'a> {
     /// Takes parts until there are none left. What is rejected goes into the arena: it outlives the part.
-    fn do_all(&self, bump: &'a Bump) -> Vec<Run<'a>> {
+    fn do_all(&self, bump: &'a Bump, is_helper: bool) -> Vec<Run<'a>> {
         let mut runs: Vec<Run<'a>> = Vec::new();
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(entries, count)) = self.parts.get(number) else { return runs };
+            let numbers = self.left.take(is_helper);
+            if numbers.is_empty() {
+                return runs;
+            }
             let run = match runs.last_mut() {
-                Some(run) if run.first + run.parts == number => run,
+                Some(run) if run.first + run.parts == numbers.start => run,
                 _ => {
-                    runs.push(self.begin(number));
+                    runs.push(self.begin(numbers.start));
                     runs.last_mut().unwrap_or_else(|| unreachable!("it was pushed"))
                 }
             };
-            self.filter(entries, count, bump, run);
+            for &(entries, count) in &self.parts[numbers] {
+                self.filter(entries, count, bump, run);
+            }
         }
     }
 
