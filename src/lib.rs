@@ -47,12 +47,15 @@
 //!
 //! # Decisions worth knowing
 //!
-//! - **Threads.** [`Loops`](net::Loops): one single-threaded runtime a core. A connection lives on one of them, so do an output's writers. Standard output and the log have
-//!   threads of their own, because a pipe may be stuck.
+//! - **Threads.** [`Loops`](net::Loops): one single-threaded runtime a core. A connection lives on one of them, so do an output's writers, on two at least: a chunk goes to one
+//!   that is not on the thread which fills the next, so that reading and delivering overlap for one connection too. No more of them write at once than there are flush threads,
+//!   and each over connections of its own thread. Standard output and the log have threads of their own, because a pipe may be stuck.
 //! - **A batch on several cores.** Big batches are filtered in parts by threads that have nothing else to do, where every filter on the way treats each event
 //!   on its own (`pipeline::split`); each thread has an arena of the batch's own, so that what they made is put together without a copy, in order.
 //!   Where outputs come after that which [take batches packed](plugin::Sink::takes_packed), parts are filtered one by one by a single thread too, and packed
-//!   again at once: the records of a part never leave the nearest caches, and threads hand each other entries.
+//!   again at once: the records of a part never leave the nearest caches, and threads hand each other entries. Whose batch it is takes parts from the front, who helps from the back.
+//! - **What is expected.** Records of one source are alike: keys of msgpack and of JSON texts are compared with those of the record before and gone over as a whole where they are the
+//!   same. What is expected is learned from what comes, and forgotten where it does not come again; results never depend on it, which tests hold for each place.
 //! - **Backpressure** is an await on [`Limit`](plugin::Limit)s before a batch is read on, never a channel a node. After the permit an emit does not fail for space.
 //!   A forward connection asks before it reads, by the tag of what came last: those that wait hold nothing but what is in their sockets. Where more chunks wait than are
 //!   being delivered, all senders together may bring so many bytes between pauses.

@@ -12,6 +12,7 @@ use crate::forward::Login;
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::ThreadId;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -45,7 +46,8 @@ pub struct Node {
 struct State {
     is_available: bool,
     life: Life,
-    idle: Vec<(Link, Instant)>,
+    /// With the thread whose each is, as Fluentd's are: from another one each of their parts would have to wait for that.
+    idle: Vec<(Link, ThreadId)>,
 }
 
 /// When the server was heard of.
@@ -95,24 +97,32 @@ impl Node {
         }
         if options.keepalive {
             let mut state = self.state();
-            if state.idle.len() < IDLE_LINKS {
-                state.idle.push((link, Instant::now()));
+            if state.idle.len() >= IDLE_LINKS {
+                state.idle.remove(0);
             }
+            state.idle.push((link, std::thread::current().id()));
         } else {
             link.close().await;
         }
         Ok(())
     }
 
-    /// A connection that is still open.
+    /// A connection of this thread that is still open.
     fn idle_link(&self, options: &Options) -> Option<Link> {
         loop {
-            let (mut link, _) = self.state().idle.pop()?;
+            let mut link = self.take_idle()?;
             let is_old = options.keepalive_timeout.is_some_and(|limit| link.age() > limit);
             if !is_old && link.is_open() {
                 return Some(link);
             }
         }
+    }
+
+    fn take_idle(&self) -> Option<Link> {
+        let here = std::thread::current().id();
+        let idle = &mut self.state().idle;
+        let at = idle.iter().rposition(|(_, thread)| *thread == here)?;
+        Some(idle.remove(at).0)
     }
 
     async fn connect(&self, options: &Options) -> Result<Link> {

@@ -8,6 +8,7 @@ mod backup;
 mod flush;
 mod inherit;
 pub(super) mod on_disk;
+mod order;
 mod outage;
 mod queue;
 mod retry;

@@ -163,12 +163,13 @@ impl Delivery {
     }
 
     /// A chunk is done with: its memory and its share of the limit are free.
-    fn release(&self, waiting: Waiting, got_through: bool) {
+    fn release(&self, mut waiting: Waiting, got_through: bool) {
         waiting.done();
+        // Before anybody may go on, who would take a new block.
+        self.stage.recycle(std::mem::take(&mut waiting.chunk.bytes));
         self.queue.done(&waiting, got_through);
         self.pace();
         self.limit.give_back(waiting.counted + CHUNK_COST_BYTES);
-        self.stage.recycle(waiting.chunk.bytes);
     }
 
     async fn failed(&self, mut waiting: Box<Waiting>, error: WriteError, began: Instant, by_secondary: bool) {
