@@ -62,6 +62,11 @@ impl Regexp {
         Regexp { fields, base, fates }
     }
 
+    /// The expression.
+    pub(super) fn regex(&self) -> &Regex {
+        &self.fields.regex
+    }
+
     /// Adds the groups that took part as an event; `false` where the expression does not match. The same as taking the time out of the record
     /// of all groups, and converting that then, in one pass, and in the place where it stays.
     pub(super) fn read<'a>(&self, scope: &Scope<'a>, text: &'a [u8], kind: TextKind, out: &mut Parsed<'a>) -> Result<bool, ParseError> {

@@ -14,6 +14,7 @@ mod engine;
 mod escape;
 mod gate;
 mod literal;
+mod none_of;
 mod pieces;
 mod searches;
 mod syntax;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use doubts::{Doubt, doubts};
 pub use engine::{Counters, counters, within};
+pub use none_of::NoneOf;
 pub use pieces::{Piece, alternatives, inside};
 pub use searches::Searches;
 

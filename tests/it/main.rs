@@ -29,6 +29,7 @@ mod lifecycle;
 mod lsp;
 mod lsp_hostile;
 mod manual;
+mod parsing;
 mod patterns;
 mod picture;
 mod reload;

@@ -17,7 +17,7 @@ use super::{Base, Defaults, ParseError, Parsed, Parser, check_text};
 use crate::config::{Diagnostics, Element, Refused};
 use crate::event::{Record, Scope, Value, intern};
 use crate::plugin::Context;
-use crate::regex::{Flags, Matched, Regex};
+use crate::regex::{Flags, Matched, NoneOf, Regex, TextKind};
 use expand::{Expanded, expand};
 use patterns::Patterns;
 use std::path::{Path, PathBuf};
@@ -94,8 +94,13 @@ enum Name {
     Number(i64),
 }
 
+/// So many alternatives are ruled out together, where there are more.
+const RULED_OUT: usize = 8;
+
 struct Grok {
     alternatives: Vec<Alternative>,
+    /// What rules out each group of [`RULED_OUT`] of them; nothing where they are too few for that.
+    none_of: Vec<Option<NoneOf>>,
     name_key: Option<&'static str>,
     failure_key: Option<&'static str>,
     first_line: Option<Regex>,
@@ -165,7 +170,15 @@ impl Grok {
             return Err(context.refuse("FLM0430", element.span, message));
         }
         let key = |key: &Option<String>| key.as_deref().map(intern);
-        Ok(Grok { alternatives, name_key: key(&params.grok_name_key), failure_key: key(&params.grok_failure_key), first_line: None })
+        let groups = alternatives.chunks(RULED_OUT).filter(|_| alternatives.len() > RULED_OUT);
+        let none_of = groups.map(|group| NoneOf::of(group.iter().map(|alternative| alternative.regexp.regex()))).collect();
+        Ok(Grok {
+            alternatives,
+            none_of,
+            name_key: key(&params.grok_name_key),
+            failure_key: key(&params.grok_failure_key),
+            first_line: None,
+        })
     }
 }
 
@@ -295,14 +308,17 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-impl Parser for Grok {
-    fn begins(&self, line: &[u8]) -> Option<bool> {
-        self.first_line.as_ref().map(|regex| regex.is_match(line) == Matched::Yes)
-    }
-
-    fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
-        let kind = check_text(text, out)?;
-        for alternative in &self.alternatives {
+impl Grok {
+    /// Reads a text by the first of these that matches it; `false` where none does.
+    fn read_by_one<'a>(
+        &self,
+        group: &[Alternative],
+        scope: &Scope<'a>,
+        text: &'a [u8],
+        kind: TextKind,
+        out: &mut Parsed<'a>,
+    ) -> Result<bool, ParseError> {
+        for alternative in group {
             if !alternative.regexp.read(scope, text, kind, out)? {
                 continue;
             }
@@ -318,7 +334,26 @@ impl Parser for Grok {
                 };
                 record.set(key.as_bytes(), name);
             }
-            return Ok(());
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+impl Parser for Grok {
+    fn begins(&self, line: &[u8]) -> Option<bool> {
+        self.first_line.as_ref().map(|regex| regex.is_match(line) == Matched::Yes)
+    }
+
+    fn parse<'a>(&self, scope: &Scope<'a>, text: &'a [u8], out: &mut Parsed<'a>) -> Result<(), ParseError> {
+        let kind = check_text(text, out)?;
+        for (number, group) in self.alternatives.chunks(RULED_OUT).enumerate() {
+            if self.none_of.get(number).and_then(Option::as_ref).is_some_and(|none| none.is_sure(text)) {
+                continue;
+            }
+            if self.read_by_one(group, scope, text, kind, out)? {
+                return Ok(());
+            }
         }
         let mut record = Record::with_capacity(scope.bump(), 2);
         record.push(Value::text("message"), Value::Str(text));
